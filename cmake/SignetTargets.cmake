@@ -1,0 +1,52 @@
+# How every folder of Signet becomes a target: one static library a folder, one flag set for all.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O3")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g -fno-omit-frame-pointer")
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(signet_flags INTERFACE)
+target_include_directories(signet_flags INTERFACE ${CMAKE_SOURCE_DIR})
+# -ffp-contract=off: a fused multiply-add appears only where a kernel asks for one, so that the bits do not
+# depend on what the compiler happened to contract.
+target_compile_options(signet_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Werror -ffp-contract=off)
+target_compile_definitions(signet_flags INTERFACE SIGNET_VERSION="${PROJECT_VERSION}")
+if(SIGNET_SANITIZE)
+  target_compile_options(signet_flags INTERFACE -fsanitize=${SIGNET_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(signet_flags INTERFACE -fsanitize=${SIGNET_SANITIZE})
+endif()
+
+# signet_library(NAME [SOURCES ...] [DEPENDS ...]): the static library signet_NAME of the .cpp files of the
+# current folder (and of the SOURCES globs), which may use DEPENDS.
+function(signet_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT ARG_SOURCES)
+    set(ARG_SOURCES *.cpp)
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${ARG_SOURCES})
+  add_library(signet_${name} STATIC ${sources})
+  set_target_properties(signet_${name} PROPERTIES LINKER_LANGUAGE CXX)
+  target_link_libraries(signet_${name} PUBLIC signet_flags ${ARG_DEPENDS})
+endfunction()
+
+# signet_test(FOLDER [DEPENDS ...]): the doctest binary test_FOLDER of tests/FOLDER/*.cpp, one ctest test.
+function(signet_test folder)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
+  if(sources)
+    add_executable(test_${folder} ${sources} ${CMAKE_CURRENT_SOURCE_DIR}/main.cpp)
+    target_link_libraries(test_${folder} PRIVATE signet_test_support ${ARG_DEPENDS})
+    add_test(NAME ${folder} COMMAND test_${folder})
+    set_tests_properties(${folder} PROPERTIES SKIP_RETURN_CODE 77)
+  endif()
+endfunction()

@@ -1,0 +1,93 @@
+#pragma once
+// The kernel seam: every handwritten kernel of Signet as a free function over raw pointers and sizes.
+//
+// The declarations stand once, in kernels/functions.h, and are read here into one namespace a backend:
+//   ref::   plain loops, templated on the scalar (float, double, std::complex<double>): the oracle
+//   cpu::   the fast kernels for this processor (float)
+//   cuda::  the CUDA kernels (float); without CUDA, kernels/no_cuda throws in their place
+//
+// Layouts: activations are NHWC, convolution weights OHWI, matrices row-major, all contiguous.
+// Outputs come first. An output that a kernel assigns may hold anything before, NaN included. Inputs and
+// outputs do not overlap unless the declaration says so.
+
+#include <complex>
+#include <cstdint>
+
+#include "kernels/philox.h"
+
+namespace signet {
+
+/// Whether a gradient is written over its buffer or added to what the buffer holds.
+enum class Accumulate : bool { no = false, yes = true };
+
+enum class Transpose : bool { no = false, yes = true };
+
+/// A 2-D convolution: x [batch, in_height, in_width, in_channels], w [out_channels, kernel_height,
+/// kernel_width, in_channels], y [batch, out_height(), out_width(), out_channels]. Stride, padding (zeros on
+/// every side) and dilation are the same along both axes.
+struct Conv2dShape {
+  int64_t batch = 1, in_height = 1, in_width = 1, in_channels = 1, out_channels = 1;
+  int64_t kernel_height = 1, kernel_width = 1;
+  int64_t stride = 1, padding = 0, dilation = 1;
+
+  int64_t out_height() const {
+    return (in_height + 2 * padding - dilation * (kernel_height - 1) - 1) / stride + 1;
+  }
+  int64_t out_width() const {
+    return (in_width + 2 * padding - dilation * (kernel_width - 1) - 1) / stride + 1;
+  }
+  int64_t in_size() const { return batch * in_height * in_width * in_channels; }
+  int64_t out_size() const { return batch * out_height() * out_width() * out_channels; }
+  int64_t weight_size() const { return out_channels * kernel_height * kernel_width * in_channels; }
+};
+
+/// A 2-D max-pool with a square window: x [batch, in_height, in_width, channels],
+/// y [batch, out_height(), out_width(), channels]. Padding counts as minus infinity; padding <= kernel / 2.
+struct Pool2dShape {
+  int64_t batch = 1, in_height = 1, in_width = 1, channels = 1;
+  int64_t kernel = 1, stride = 1, padding = 0;
+
+  int64_t out_height() const { return (in_height + 2 * padding - kernel) / stride + 1; }
+  int64_t out_width() const { return (in_width + 2 * padding - kernel) / stride + 1; }
+  int64_t in_size() const { return batch * in_height * in_width * channels; }
+  int64_t out_size() const { return batch * out_height() * out_width() * channels; }
+};
+
+/// How one image is drawn: for each output pixel centre (ox, oy), measured in pixels from the image's centre,
+/// the source position is (m[0] ox + m[1] oy + m[2], m[3] ox + m[4] oy + m[5]), also from the centre. The
+/// identity is {1, 0, 0, 0, 1, 0}. Colours are then multiplied by `brightness`, clamped, and blended with the
+/// image's mean grey by `contrast` (1 leaves them as they are), clamped: torchvision's definitions, in [0,
+/// 1].
+struct ImageWarp {
+  float m[6] = {1, 0, 0, 0, 1, 0};
+  float brightness = 1;
+  float contrast = 1;
+};
+
+#define KERNEL_BODY
+
+namespace ref {
+#define KERNEL template <class real>
+#include "kernels/functions.h"
+#undef KERNEL
+}  // namespace ref
+
+#define KERNEL
+namespace cpu {
+using real = float;
+#include "kernels/functions.h"
+}  // namespace cpu
+#undef KERNEL_BODY
+
+#ifndef SIGNET_CUDA_BODY
+#define SIGNET_CUDA_BODY
+#endif
+#define KERNEL_BODY SIGNET_CUDA_BODY
+namespace cuda {
+using real = float;
+#include "kernels/functions.h"
+}  // namespace cuda
+#undef KERNEL_BODY
+#undef KERNEL
+
+}  // namespace signet
