@@ -1,0 +1,92 @@
+#include "tensor/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "tensor/error.h"
+
+namespace signet {
+namespace fs = std::filesystem;
+
+std::string read_file(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) fail("{}: is a folder, not a file", path.string());
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) fail("{}: cannot be opened: {}", path.string(), std::strerror(errno));
+  std::ostringstream bytes;
+  bytes << in.rdbuf();
+  if (in.bad() || bytes.fail()) {
+    // An empty file leaves the string stream failed as well, and is no error.
+    if (fs::file_size(path, error) != 0) fail("{}: cannot be read: {}", path.string(), std::strerror(errno));
+  }
+  return std::move(bytes).str();
+}
+
+namespace {
+
+/// Closes and removes a temporary file unless it was kept.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const fs::path& target) {
+    std::error_code error;
+    if (target.has_parent_path()) fs::create_directories(target.parent_path(), error);
+    if (error) fail("{}: its folder cannot be made: {}", target.string(), error.message());
+    name_ = target.string() + ".part-XXXXXX";
+    descriptor_ = ::mkstemp(name_.data());
+    if (descriptor_ < 0) fail("{}: cannot be written: {}", target.string(), std::strerror(errno));
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (!name_.empty()) ::unlink(name_.c_str());
+  }
+
+  void write(std::string_view bytes, const fs::path& target) const {
+    while (!bytes.empty()) {
+      const ssize_t done = ::write(descriptor_, bytes.data(), bytes.size());
+      if (done < 0 && errno == EINTR) continue;
+      if (done < 0) {
+        fail("{}: cannot be written: {}; free some space or choose another folder with --output",
+             target.string(), std::strerror(errno));
+      }
+      bytes.remove_prefix(size_t(done));
+    }
+  }
+
+  void keep(const fs::path& target) {
+    if (::fchmod(descriptor_, 0644) != 0 || ::fsync(descriptor_) != 0 ||
+        ::rename(name_.c_str(), target.c_str()) != 0) {
+      fail("{}: cannot be written: {}", target.string(), std::strerror(errno));
+    }
+    name_.clear();
+  }
+
+ private:
+  std::string name_;
+  int descriptor_ = -1;
+};
+
+}  // namespace
+
+void write_atomically(const fs::path& path, std::string_view bytes) {
+  TemporaryFile file(path);
+  file.write(bytes, path);
+  file.keep(path);
+}
+
+void write_atomically(const fs::path& path, const std::function<void(std::ostream&)>& write) {
+  std::ostringstream bytes;
+  write(bytes);
+  if (!bytes) fail("{}: its content could not be made", path.string());
+  write_atomically(path, std::string_view(bytes.view()));
+}
+
+}  // namespace signet
