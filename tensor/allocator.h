@@ -1,0 +1,49 @@
+#pragma once
+// Memory of tensors. Freed blocks are kept and handed out again, since every training step asks for the same
+// sizes.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "tensor/device.h"
+
+namespace signet {
+
+/// Bytes in tensors now, the highest that has ever been, and what the allocator holds from the system in all.
+struct MemoryStatistics {
+  int64_t in_use = 0;
+  int64_t peak = 0;
+  int64_t reserved = 0;
+};
+
+MemoryStatistics memory_statistics();
+/// Starts the measurement of the peak anew from what is in use.
+void reset_peak_memory();
+/// Gives every block that no tensor uses back to the system.
+void release_cached_memory();
+
+/// Whether new tensors are filled with NaN (0xFF bytes), so that a test sees a kernel that leaves part of its
+/// output unwritten. Off unless a test asks.
+void set_poison_new_memory(bool poison);
+
+/// One block of memory on a device, aligned to 64 bytes; freed (to the cache) on destruction.
+class Storage {
+ public:
+  /// Throws Error if the system has no more memory.
+  Storage(int64_t bytes, Device device);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  void* data() const { return data_; }
+  int64_t bytes() const { return bytes_; }
+  Device device() const { return device_; }
+
+ private:
+  void* data_ = nullptr;
+  int64_t bytes_ = 0;
+  Device device_;
+};
+
+}  // namespace signet

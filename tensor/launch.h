@@ -1,0 +1,39 @@
+#pragma once
+// The one place where a kernel's name becomes a call on a device, and where calls are counted: the counts
+// show what each way of freezing a network costs.
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "kernels/kernels.h"
+#include "tensor/device.h"
+
+namespace signet {
+
+/// How often each kernel was launched since the last reset, by name.
+std::map<std::string, int64_t> launch_counts();
+void reset_launch_counts();
+
+namespace detail {
+void count_launch(const char* kernel);
+}
+
+}  // namespace signet
+
+/// Calls the kernel named in kernels/functions.h for a device: SIGNET_LAUNCH(x.device(), add, y, a, b, n).
+#define SIGNET_LAUNCH(device, kernel, ...)    \
+  do {                                        \
+    ::signet::detail::count_launch(#kernel);  \
+    switch ((device).type) {                  \
+      case ::signet::Device::Type::cpu:       \
+        ::signet::cpu::kernel(__VA_ARGS__);   \
+        break;                                \
+      case ::signet::Device::Type::reference: \
+        ::signet::ref::kernel(__VA_ARGS__);   \
+        break;                                \
+      case ::signet::Device::Type::cuda:      \
+        ::signet::cuda::kernel(__VA_ARGS__);  \
+        break;                                \
+    }                                         \
+  } while (false)

@@ -1,0 +1,129 @@
+#include "tensor/tensor.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <stdexcept>
+
+#include "tensor/autograd.h"
+#include "tensor/launch.h"
+
+namespace signet {
+namespace {
+
+void require_type(DType actual, DType wanted) {
+  if (actual != wanted) {
+    throw std::logic_error(
+        fmt::format("[Tensor] {} elements asked of a tensor of {}", name_of(wanted), name_of(actual)));
+  }
+}
+
+void require_size(int64_t count, const Shape& shape, const char* what) {
+  if (count != shape.size()) {
+    throw std::invalid_argument(
+        fmt::format("[{}] {} elements do not fill shape {}", what, count, shape.to_string()));
+  }
+}
+
+}  // namespace
+
+Tensor Tensor::empty(const Shape& shape, Device device, DType dtype) {
+  Tensor t;
+  t.shape_ = shape;
+  t.dtype_ = dtype;
+  t.storage_ = std::make_shared<Storage>(shape.size() * size_of(dtype), device);
+  return t;
+}
+
+Tensor Tensor::zeros(const Shape& shape, Device device) {
+  return full(shape, 0, device);
+}
+
+Tensor Tensor::full(const Shape& shape, double value, Device device) {
+  Tensor t = empty(shape, device);
+  SIGNET_LAUNCH(device, fill, t.data(), value, t.size());
+  return t;
+}
+
+Tensor Tensor::from(std::span<const float> values, const Shape& shape, Device device) {
+  require_size(int64_t(values.size()), shape, "Tensor::from");
+  Tensor t = empty(shape, device);
+  if (!values.empty()) std::memcpy(t.storage_->data(), values.data(), values.size_bytes());
+  return t;
+}
+
+Tensor Tensor::from(std::span<const int32_t> values, const Shape& shape, Device device) {
+  require_size(int64_t(values.size()), shape, "Tensor::from");
+  Tensor t = empty(shape, device, DType::i32);
+  if (!values.empty()) std::memcpy(t.storage_->data(), values.data(), values.size_bytes());
+  return t;
+}
+
+float* Tensor::data() const {
+  require_type(dtype_, DType::f32);
+  return storage_ ? static_cast<float*>(storage_->data()) : nullptr;
+}
+
+int32_t* Tensor::data_i32() const {
+  require_type(dtype_, DType::i32);
+  return storage_ ? static_cast<int32_t*>(storage_->data()) : nullptr;
+}
+
+std::vector<float> Tensor::to_vector() const {
+  return {data(), data() + size()};
+}
+
+float Tensor::item() const {
+  require_size(1, shape_, "Tensor::item");
+  return *data();
+}
+
+Tensor Tensor::viewed_as(const Shape& shape) const {
+  require_size(size(), shape, "Tensor::viewed_as");
+  Tensor t;
+  t.shape_ = shape;
+  t.dtype_ = dtype_;
+  t.storage_ = storage_;
+  return t;
+}
+
+Tensor Tensor::clone() const {
+  Tensor t = empty(shape_, device(), dtype_);
+  t.copy_from(*this);
+  return t;
+}
+
+Tensor Tensor::detach() const {
+  return viewed_as(shape_);
+}
+
+void Tensor::copy_from(const Tensor& other) const {
+  if (shape_ != other.shape_ || dtype_ != other.dtype_) {
+    throw std::invalid_argument(fmt::format("[Tensor::copy_from] {} {} cannot be copied into {} {}",
+                                            name_of(other.dtype_), other.shape_.to_string(), name_of(dtype_),
+                                            shape_.to_string()));
+  }
+  std::memcpy(storage_->data(), other.storage_->data(), size_t(size() * size_of(dtype_)));
+}
+
+bool Tensor::requires_grad() const {
+  return slot_ != nullptr;
+}
+
+void Tensor::set_requires_grad(bool required) {
+  if (!required) {
+    slot_.reset();
+  } else if (!slot_) {
+    slot_ = std::make_shared<GradientSlot>();
+  }
+}
+
+Tensor Tensor::grad() const {
+  return slot_ ? slot_->gradient : Tensor();
+}
+
+void Tensor::clear_grad() const {
+  if (slot_) slot_->gradient = Tensor();
+}
+
+}  // namespace signet
