@@ -39,11 +39,15 @@ class Storage {
   void* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
   Device device() const { return device_; }
+  /// Counts changes in place (see Tensor::version).
+  uint64_t version() const { return version_; }
+  void bump_version() { ++version_; }
 
  private:
   void* data_ = nullptr;
   int64_t bytes_ = 0;
   Device device_;
+  uint64_t version_ = 0;
 };
 
 }  // namespace signet

@@ -104,6 +104,7 @@ void Tensor::copy_from(const Tensor& other) const {
                                             shape_.to_string()));
   }
   std::memcpy(storage_->data(), other.storage_->data(), size_t(size() * size_of(dtype_)));
+  mark_modified();
 }
 
 bool Tensor::requires_grad() const {

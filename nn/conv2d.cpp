@@ -1,0 +1,80 @@
+#include "nn/check.h"
+#include "nn/functions.h"
+#include "tensor/launch.h"
+
+namespace signet::nn {
+namespace {
+
+Conv2dShape shape_of(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
+  require(x.shape().rank() == 4 && w.shape().rank() == 4 && x.shape()[3] == w.shape()[3], "conv2d",
+          "input {} (NHWC) and weight {} (OHWI) do not fit", x.shape().to_string(), w.shape().to_string());
+  require(!bias.defined() || bias.shape() == Shape{w.shape()[0]}, "conv2d", "bias {} does not fit weight {}",
+          bias.defined() ? bias.shape().to_string() : "", w.shape().to_string());
+  require(options.stride > 0 && options.padding >= 0 && options.dilation > 0, "conv2d",
+          "stride {}, padding {}, dilation {} are not possible", options.stride, options.padding,
+          options.dilation);
+  Conv2dShape s;
+  s.batch = x.shape()[0];
+  s.in_height = x.shape()[1];
+  s.in_width = x.shape()[2];
+  s.in_channels = x.shape()[3];
+  s.out_channels = w.shape()[0];
+  s.kernel_height = w.shape()[1];
+  s.kernel_width = w.shape()[2];
+  s.stride = options.stride;
+  s.padding = options.padding;
+  s.dilation = options.dilation;
+  require(s.in_height + 2 * s.padding > s.dilation * (s.kernel_height - 1) &&
+              s.in_width + 2 * s.padding > s.dilation * (s.kernel_width - 1),
+          "conv2d", "input {} with padding {} is smaller than the kernel {} with dilation {}",
+          x.shape().to_string(), s.padding, w.shape().to_string(), s.dilation);
+  return s;
+}
+
+Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& residual, bool relu,
+               const Conv2dShape& s) {
+  Tensor y = Tensor::empty({s.batch, s.out_height(), s.out_width(), s.out_channels}, x.device());
+  require(!residual.defined() || residual.shape() == y.shape(), "conv2d",
+          "residual {} does not fit the result {}", residual.defined() ? residual.shape().to_string() : "",
+          y.shape().to_string());
+  SIGNET_LAUNCH(x.device(), conv2d_forward, y.data(), x.data(), w.data(), bias.data(), residual.data(), relu,
+                s);
+  return y;
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+  const Conv2dShape s = shape_of(x, weight, bias, options);
+  Tensor y = forward(x, weight, bias, {}, false, s);
+  const Gradient dx = gradient_of(x), dw = gradient_of(weight), db = gradient_of(bias);
+  record("conv2d", y, {dx, dw, db},
+         [dx, dw, db, s, x_shape = x.shape(), w_shape = weight.shape(), x = dw ? x.detach() : Tensor(),
+          w = dx ? weight.detach() : Tensor()](const Tensor& dy) {
+           const Device device = dy.device();
+           if (db) {
+             const auto [buffer, accumulate] = db.target({s.out_channels}, device);
+             SIGNET_LAUNCH(device, sum_rows, buffer.data(), dy.data(), dy.size() / s.out_channels,
+                           s.out_channels, accumulate);
+           }
+           if (dw) {
+             const auto [buffer, accumulate] = dw.target(w_shape, device);
+             SIGNET_LAUNCH(device, conv2d_backward_weight, buffer.data(), dy.data(), x.data(), accumulate, s);
+           }
+           if (dx) {
+             const auto [buffer, accumulate] = dx.target(x_shape, device);
+             SIGNET_LAUNCH(device, conv2d_backward_data, buffer.data(), dy.data(), w.data(), accumulate, s);
+           }
+         });
+  return y;
+}
+
+Tensor conv2d_inference(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& residual,
+                        bool relu, const Conv2dOptions& options) {
+  if (gradient_of(x) || gradient_of(weight) || gradient_of(bias) || gradient_of(residual)) {
+    throw std::logic_error("[conv2d_inference] an input needs a gradient, which this form does not record");
+  }
+  return forward(x, weight, bias, residual, relu, shape_of(x, weight, bias, options));
+}
+
+}  // namespace signet::nn

@@ -1,0 +1,61 @@
+#pragma once
+// Differentiable functions of tensors. Each launches one forward kernel and, where an input needs a gradient,
+// records the backward kernels of exactly those inputs: a frozen weight costs no dW, a frozen prefix nothing
+// at all.
+
+#include "tensor/autograd.h"
+#include "tensor/tensor.h"
+
+namespace signet::nn {
+
+struct Conv2dOptions {
+  int64_t stride = 1, padding = 0, dilation = 1;
+};
+
+/// x [batch, height, width, in_channels], weight [out_channels, kernel_height, kernel_width, in_channels],
+/// bias [out_channels] or undefined -> [batch, out_height, out_width, out_channels]. Throws
+/// std::invalid_argument naming the shapes if they do not fit, or if the kernel is larger than the padded
+/// image.
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options);
+
+/// The inference form: convolution, bias, residual (shaped as the result, or undefined) and ReLU in one
+/// kernel. Records nothing. Throws std::logic_error if an input needs a gradient.
+Tensor conv2d_inference(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& residual,
+                        bool relu, const Conv2dOptions& options);
+
+/// The tensors of a batchnorm, each [channels].
+struct BatchNormTensors {
+  Tensor weight, bias, running_mean, running_var;
+};
+
+/// Normalises x [..., channels] by the batch's own statistics, which also move the running ones (momentum as
+/// PyTorch's: the weight of the new), then adds residual (if defined) and applies ReLU (if asked). Throws
+/// Error if there is one value a channel only.
+Tensor batchnorm_train(const Tensor& x, const BatchNormTensors& bn, const Tensor& residual, bool relu,
+                       double momentum, double eps);
+
+/// The same by the running statistics.
+Tensor batchnorm_eval(const Tensor& x, const BatchNormTensors& bn, const Tensor& residual, bool relu,
+                      double eps);
+
+Tensor relu(const Tensor& x);
+Tensor add(const Tensor& a, const Tensor& b);
+/// [batch, ...] -> [batch, the rest].
+Tensor flatten(const Tensor& x);
+/// x [batch, in], weight [out, in], bias [out] or undefined -> [batch, out].
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
+/// Zeroes each element with the given probability (as key decides) and scales the others to keep the mean.
+Tensor dropout(const Tensor& x, double probability, PhiloxKey key);
+/// x [batch, height, width, channels].
+Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding);
+/// [batch, height, width, channels] -> [batch, channels].
+Tensor global_avgpool(const Tensor& x);
+
+/// Mean cross-entropy of logits [batch, classes] against target (i32) [batch], a tensor of size 1.
+/// class_weight [classes] may be undefined. Throws std::invalid_argument for a target outside [0, classes).
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, double label_smoothing = 0,
+                     const Tensor& class_weight = {});
+/// Probabilities of logits [batch, classes]; not recorded.
+Tensor softmax(const Tensor& logits);
+
+}  // namespace signet::nn

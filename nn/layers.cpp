@@ -1,0 +1,71 @@
+#include "nn/layers.h"
+
+#include "tensor/launch.h"
+
+namespace signet::nn {
+
+Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, int64_t kernel, Conv2dOptions options_,
+               bool with_bias, Device device)
+    : weight(Tensor::zeros({out_channels, kernel, kernel, in_channels}, device)), options(options_) {
+  add_parameter("weight", weight, FileLayout::channels_first);
+  if (with_bias) {
+    bias = Tensor::zeros({out_channels}, device);
+    add_parameter("bias", bias);
+  }
+}
+
+BatchNorm2d::BatchNorm2d(int64_t channels, Device device, double momentum_, double eps_)
+    : weight(Tensor::full({channels}, 1, device)),
+      bias(Tensor::zeros({channels}, device)),
+      running_mean(Tensor::zeros({channels}, device)),
+      running_var(Tensor::full({channels}, 1, device)),
+      momentum(momentum_),
+      eps(eps_) {
+  add_parameter("weight", weight);
+  add_parameter("bias", bias);
+  add_buffer("running_mean", running_mean);
+  add_buffer("running_var", running_var);
+}
+
+Tensor BatchNorm2d::forward(const Tensor& x, const Tensor& residual, bool relu) {
+  const BatchNormTensors tensors{weight, bias, running_mean, running_var};
+  if (!uses_batch_statistics()) return batchnorm_eval(x, tensors, residual, relu, eps);
+  ++batches_tracked;
+  return batchnorm_train(x, tensors, residual, relu, momentum, eps);
+}
+
+Tensor conv_bn(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, const Tensor& residual, bool relu) {
+  const bool needs_gradient = gradient_of(x) || gradient_of(residual) || gradient_of(conv.weight) ||
+                              gradient_of(conv.bias) || gradient_of(bn.weight) || gradient_of(bn.bias);
+  if (needs_gradient || bn.uses_batch_statistics()) return bn.forward(conv.forward(x), residual, relu);
+
+  // Versions only grow, so their sum changes with any of them.
+  uint64_t version = 1;
+  for (const Tensor& t : {conv.weight, conv.bias, bn.weight, bn.bias, bn.running_mean, bn.running_var}) {
+    if (t.defined()) version += t.version();
+  }
+  if (bn.folded_version_ != version) {
+    const int64_t channels = bn.weight.size();
+    bn.folded_weight_ = Tensor::empty(conv.weight.shape(), conv.weight.device());
+    bn.folded_bias_ = Tensor::empty({channels}, conv.weight.device());
+    SIGNET_LAUNCH(conv.weight.device(), batchnorm_fold, bn.folded_weight_.data(), bn.folded_bias_.data(),
+                  conv.weight.data(), conv.bias.data(), bn.weight.data(), bn.bias.data(),
+                  bn.running_mean.data(), bn.running_var.data(), bn.eps, channels,
+                  conv.weight.size() / channels);
+    bn.folded_version_ = version;
+  }
+  return conv2d_inference(x, bn.folded_weight_, bn.folded_bias_, residual, relu, conv.options);
+}
+
+Linear::Linear(int64_t in, int64_t out, Device device, Shape flattened_image)
+    : weight(Tensor::zeros({out, in}, device)), bias(Tensor::zeros({out}, device)) {
+  if (flattened_image.rank() == 3) {
+    add_parameter("weight", weight, FileLayout::channels_first,
+                  Shape{out, flattened_image[0], flattened_image[1], flattened_image[2]});
+  } else {
+    add_parameter("weight", weight);
+  }
+  add_parameter("bias", bias);
+}
+
+}  // namespace signet::nn
