@@ -1,0 +1,134 @@
+#include "optim/optimizer.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "tensor/error.h"
+#include "tensor/launch.h"
+
+namespace signet::optim {
+
+void Optimizer::clear_gradients() const {
+  for (const auto& p : parameters_) p.tensor.clear_grad();
+}
+
+std::map<std::string, Tensor> Optimizer::state() const {
+  return buffers_;
+}
+
+void Optimizer::load_state(const std::map<std::string, Tensor>& state, int64_t steps) {
+  for (const auto& [name, saved] : state) {
+    const auto separator = name.rfind('.');
+    for (const auto& p : parameters_) {
+      if (p.name != name.substr(0, separator)) continue;
+      if (p.tensor.shape() != saved.shape()) {
+        throw std::invalid_argument(fmt::format("[Optimizer] state \"{}\" has shape {}, its parameter {}",
+                                                name, saved.shape().to_string(),
+                                                p.tensor.shape().to_string()));
+      }
+      buffers_[name] = saved.clone();
+    }
+    if (!buffers_.contains(name))
+      throw std::invalid_argument(fmt::format("[Optimizer] no parameter for \"{}\"", name));
+  }
+  steps_ = steps;
+}
+
+Tensor& Optimizer::buffer(const NamedParameter& parameter, const char* name) {
+  Tensor& found = buffers_[parameter.name + "." + name];
+  if (!found.defined()) found = Tensor::zeros(parameter.tensor.shape(), parameter.tensor.device());
+  return found;
+}
+
+namespace {
+
+class Sgd : public Optimizer {
+ public:
+  Sgd(std::vector<NamedParameter> parameters, const SgdOptions& options)
+      : Optimizer(std::move(parameters)), options_(options) {
+    if (options.nesterov && options.momentum <= 0) {
+      throw std::invalid_argument("[sgd] Nesterov's method needs a momentum above 0");
+    }
+  }
+
+  void step(double learning_rate) override {
+    for (const auto& p : parameters_) {
+      const Tensor g = p.tensor.grad();
+      if (!g.defined()) continue;
+      float* velocity = options_.momentum > 0 ? buffer(p, "velocity").data() : nullptr;
+      SIGNET_LAUNCH(g.device(), sgd_step, p.tensor.data(), velocity, g.data(), learning_rate,
+                    options_.momentum, options_.nesterov, options_.weight_decay, steps_ == 0, g.size());
+      p.tensor.mark_modified();
+    }
+    ++steps_;
+  }
+
+ private:
+  SgdOptions options_;
+};
+
+class Adam : public Optimizer {
+ public:
+  Adam(std::vector<NamedParameter> parameters, const AdamOptions& options)
+      : Optimizer(std::move(parameters)), options_(options) {}
+
+  void step(double learning_rate) override {
+    ++steps_;
+    for (const auto& p : parameters_) {
+      const Tensor g = p.tensor.grad();
+      if (!g.defined()) continue;
+      SIGNET_LAUNCH(g.device(), adam_step, p.tensor.data(), buffer(p, "m").data(), buffer(p, "v").data(),
+                    g.data(), learning_rate, options_.beta1, options_.beta2, options_.eps,
+                    options_.weight_decay, options_.decoupled, steps_, g.size());
+      p.tensor.mark_modified();
+    }
+  }
+
+ private:
+  AdamOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_sgd(std::vector<NamedParameter> parameters, const SgdOptions& options) {
+  return std::make_unique<Sgd>(std::move(parameters), options);
+}
+
+std::unique_ptr<Optimizer> make_adam(std::vector<NamedParameter> parameters, const AdamOptions& options) {
+  return std::make_unique<Adam>(std::move(parameters), options);
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<NamedParameter> parameters,
+                                          double weight_decay, double momentum, bool nesterov) {
+  if (name == "sgd") return make_sgd(std::move(parameters), {momentum, nesterov, weight_decay});
+  AdamOptions options;
+  options.weight_decay = weight_decay;
+  options.decoupled = name == "adamw";
+  if (name == "adam" || name == "adamw") return make_adam(std::move(parameters), options);
+  fail("--opt {}: unknown optimiser; use adam, adamw or sgd", name);
+}
+
+double clip_gradient_norm(const std::vector<NamedParameter>& parameters, double max_norm) {
+  double total = 0;
+  for (const auto& p : parameters) {
+    const Tensor g = p.tensor.grad();
+    if (!g.defined()) continue;
+    const Tensor squares = Tensor::empty({1}, g.device());
+    SIGNET_LAUNCH(g.device(), sum_of_squares, squares.data(), g.data(), g.size());
+    total += double(squares.item());
+  }
+  const double norm = std::sqrt(total);
+  // Written so that a NaN norm leaves the gradients alone for the caller to see.
+  if (norm > max_norm) {
+    for (const auto& p : parameters) {
+      const Tensor g = p.tensor.grad();
+      if (g.defined())
+        SIGNET_LAUNCH(g.device(), scale, g.data(), g.data(), max_norm / (norm + 1e-6), g.size());
+    }
+  }
+  return norm;
+}
+
+}  // namespace signet::optim
