@@ -1,0 +1,179 @@
+#include "models/state_dict.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include "nn/layers.h"
+#include "tensor/error.h"
+
+namespace signet::models {
+namespace {
+
+std::vector<int64_t> file_shape(const nn::NamedTensor& t) {
+  if (t.layout == nn::FileLayout::same || t.tensor->shape().rank() != 4) return t.tensor->shape().extents();
+  const auto& s = t.layout_shape;
+  return {s[0], s[3], s[1], s[2]};
+}
+
+/// Every tensor of a network: parameters, then buffers.
+std::vector<nn::NamedTensor> all_tensors(Network& network) {
+  auto all = network.parameters();
+  for (auto& buffer : network.buffers()) all.push_back(std::move(buffer));
+  return all;
+}
+
+void visit_batchnorms(Network& network,
+                      const std::function<void(const std::string&, nn::BatchNorm2d&)>& visitor) {
+  network.visit([&](const std::string& name, nn::Module& m) {
+    if (auto* bn = dynamic_cast<nn::BatchNorm2d*>(&m)) visitor(name + ".num_batches_tracked", *bn);
+  });
+}
+
+bool belongs_to_head(const std::string& name, const std::vector<std::string>& head) {
+  return std::find(head.begin(), head.end(), name) != head.end();
+}
+
+/// Names of the parameters of the last stage.
+std::vector<std::string> head_names(Network& network) {
+  std::set<const Tensor*> of_head;
+  for (nn::Module* module : network.stage_modules(network.stage_count() - 1)) {
+    for (const auto& p : module->parameters()) of_head.insert(p.tensor);
+  }
+  std::vector<std::string> names;
+  for (const auto& p : network.parameters()) {
+    if (of_head.contains(p.tensor)) names.push_back(p.name);
+  }
+  return names;
+}
+
+void require_sound(const std::vector<float>& values, const std::string& name, const std::string& source) {
+  const bool variance = name.ends_with("running_var");
+  for (const float v : values) {
+    if (!std::isfinite(v) || (variance && v < 0)) {
+      fail("{}: tensor {} holds {}, so the file is damaged or its training diverged; use another checkpoint",
+           source, name, v);
+    }
+  }
+}
+
+Array to_array(std::vector<int64_t> shape, const void* values, const char* dtype, size_t bytes) {
+  Array array{std::move(shape), dtype, std::vector<std::byte>(bytes)};
+  std::memcpy(array.bytes.data(), values, bytes);
+  return array;
+}
+
+}  // namespace
+
+std::vector<float> to_channels_first(const float* values, const Shape& ohwc) {
+  const int64_t plane = ohwc[1] * ohwc[2], channels = ohwc[3];
+  std::vector<float> result(size_t(ohwc.size()));
+  float* out = result.data();
+  for (int64_t o = 0; o < ohwc[0]; ++o, values += plane * channels) {
+    for (int64_t c = 0; c < channels; ++c) {
+      for (int64_t p = 0; p < plane; ++p) *out++ = values[p * channels + c];
+    }
+  }
+  return result;
+}
+
+std::vector<float> to_channels_last(const float* values, const Shape& ohwc) {
+  const int64_t plane = ohwc[1] * ohwc[2], channels = ohwc[3];
+  std::vector<float> result(size_t(ohwc.size()));
+  float* out = result.data();
+  for (int64_t o = 0; o < ohwc[0]; ++o, values += plane * channels) {
+    for (int64_t p = 0; p < plane; ++p) {
+      for (int64_t c = 0; c < channels; ++c) *out++ = values[c * plane + p];
+    }
+  }
+  return result;
+}
+
+LoadReport load_weights(Network& network, const Archive& archive, const std::string& source, bool new_head) {
+  LoadReport report;
+  std::vector<std::pair<Tensor, std::vector<float>>> pending;
+  std::set<std::string> known;
+  const auto head = head_names(network);
+  for (const auto& t : all_tensors(network)) {
+    known.insert(t.name);
+    const Array* array = archive.find(t.name);
+    if (array == nullptr) {
+      report.missing.push_back(t.name);
+      continue;
+    }
+    const auto shape = file_shape(t);
+    if (array->shape != shape) {
+      report.skipped.push_back(fmt::format("{} [{}]: the network has [{}]", t.name,
+                                           fmt::join(array->shape, ", "), fmt::join(shape, ", ")));
+      if (new_head && belongs_to_head(t.name, head)) continue;
+      fail(
+          "{}: tensor {} has shape [{}], but {} with {} classes needs [{}]; the weights are of another "
+          "architecture or "
+          "class count",
+          source, t.name, fmt::join(array->shape, ", "), network.architecture(), network.num_classes(),
+          fmt::join(shape, ", "));
+    }
+    auto values = to_f32(*array);
+    require_sound(values, t.name, source);
+    if (t.layout == nn::FileLayout::channels_first) values = to_channels_last(values.data(), t.layout_shape);
+    pending.emplace_back(*t.tensor, std::move(values));
+    report.used.push_back(t.name);
+  }
+  std::vector<std::string> needed;
+  for (const auto& name : report.missing) {
+    if (!(new_head && belongs_to_head(name, head))) needed.push_back(name);
+  }
+  if (!needed.empty()) {
+    const size_t shown = std::min<size_t>(3, needed.size());
+    fail("{}: {} tensors of {} are missing ({}{}); the file holds weights of another architecture", source,
+         needed.size(), network.architecture(),
+         fmt::join(needed.begin(), needed.begin() + ptrdiff_t(shown), ", "),
+         needed.size() > shown ? ", …" : "");
+  }
+  visit_batchnorms(network, [&](const std::string& name, nn::BatchNorm2d& bn) {
+    known.insert(name);
+    const Array* array = archive.find(name);
+    if (array != nullptr && array->dtype == "I64" && array->bytes.size() == sizeof(int64_t)) {
+      std::memcpy(&bn.batches_tracked, array->bytes.data(), sizeof(int64_t));
+    }
+  });
+  for (const auto& [name, array] : archive.entries) {
+    if (!known.contains(name)) report.skipped.push_back(name + ": not in the network");
+  }
+  for (const auto& [tensor, values] : pending)
+    tensor.copy_from(Tensor::from(values, tensor.shape(), tensor.device()));
+  return report;
+}
+
+Archive save_weights(Network& network) {
+  Archive archive;
+  for (const auto& t : all_tensors(network)) {
+    auto values = t.tensor->to_vector();
+    if (t.layout == nn::FileLayout::channels_first) values = to_channels_first(values.data(), t.layout_shape);
+    archive.entries.emplace_back(
+        t.name, to_array(file_shape(t), values.data(), "F32", values.size() * sizeof(float)));
+  }
+  visit_batchnorms(network, [&](const std::string& name, nn::BatchNorm2d& bn) {
+    archive.entries.emplace_back(name, to_array({}, &bn.batches_tracked, "I64", sizeof(int64_t)));
+  });
+  return archive;
+}
+
+Snapshot::Snapshot(Network& network) {
+  for (const auto& t : all_tensors(network)) tensors_.push_back(t.tensor->clone());
+  visit_batchnorms(network,
+                   [&](const std::string&, nn::BatchNorm2d& bn) { counters_.push_back(bn.batches_tracked); });
+}
+
+void Snapshot::restore(Network& network) const {
+  auto saved = tensors_.begin();
+  for (const auto& t : all_tensors(network)) t.tensor->copy_from(*saved++);
+  auto counter = counters_.begin();
+  visit_batchnorms(network,
+                   [&](const std::string&, nn::BatchNorm2d& bn) { bn.batches_tracked = *counter++; });
+}
+
+}  // namespace signet::models
