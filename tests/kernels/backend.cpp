@@ -1,0 +1,72 @@
+#include "tests/kernels/backend.h"
+
+#include <hwy/targets.h>
+
+#include <cstdlib>
+#include <cstring>
+
+namespace signet::test {
+namespace {
+
+void* host_allocate(size_t bytes) {
+  return std::malloc(bytes);
+}
+
+void host_release(void* pointer) {
+  std::free(pointer);
+}
+
+void host_copy(void* destination, const void* source, size_t bytes) {
+  if (bytes > 0) std::memcpy(destination, source, bytes);
+}
+
+template <class real>
+Backend<real> host_backend(std::string name, Kernels<real> kernels, void (*activate)() = nullptr) {
+  return {.name = std::move(name),
+          .kernels = kernels,
+          .allocate = host_allocate,
+          .release = host_release,
+          .upload = host_copy,
+          .download = host_copy,
+          .activate = activate};
+}
+
+const int64_t kProcessor = hwy::SupportedTargets();
+
+// Highway gives a better instruction set a lower bit; `best` and everything below it stay allowed.
+template <int64_t best>
+void restrict_processor() {
+  hwy::GetChosenTarget().Update(kProcessor & ~(best - 1));
+}
+
+constexpr Kernels<float> kCpuKernels = {
+#define SIGNET_TEST_ENTRY(name) &cpu::name,
+    SIGNET_TEST_KERNELS(SIGNET_TEST_ENTRY)
+#undef SIGNET_TEST_ENTRY
+};
+
+}  // namespace
+
+template <class real>
+Backend<real> reference_backend() {
+  return host_backend("ref", Kernels<real>{});
+}
+template Backend<float> reference_backend<float>();
+template Backend<double> reference_backend<double>();
+template Backend<std::complex<double>> reference_backend<std::complex<double>>();
+
+std::vector<Backend<float>> cpu_backends() {
+  std::vector<Backend<float>> backends{host_backend("cpu", kCpuKernels, restrict_processor<1>)};
+  if (kProcessor & (HWY_AVX2 - 1))
+    backends.push_back(host_backend("cpu (at most AVX2)", kCpuKernels, restrict_processor<HWY_AVX2>));
+  backends.push_back(host_backend("cpu (baseline)", kCpuKernels, restrict_processor<HWY_SSE2>));
+  return backends;
+}
+
+std::vector<Backend<float>> float_backends() {
+  std::vector<Backend<float>> backends = cpu_backends();
+  backends.insert(backends.begin(), reference_backend<float>());
+  return backends;
+}
+
+}  // namespace signet::test

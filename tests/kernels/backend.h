@@ -1,0 +1,57 @@
+#pragma once
+// A backend is a table: the kernels of functions.h as function pointers, and the memory they work on. The op
+// cases know nothing else of it, so that another device is one more function in backend.cpp.
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+
+/// Calls X(name) for every kernel; a test compares the list with functions.h.
+#define SIGNET_TEST_KERNELS(X)                                                                             \
+  X(fill) X(add) X(scale) X(sum_of_squares) X(relu_forward) X(relu_backward) X(dropout)                     \
+  X(gemm) X(broadcast_rows) X(sum_rows)                                                                     \
+  X(conv2d_forward) X(conv2d_backward_data) X(conv2d_backward_weight)                                       \
+  X(batchnorm_forward_train) X(batchnorm_forward_eval) X(batchnorm_backward_train)                          \
+  X(batchnorm_backward_eval) X(batchnorm_fold)                                                              \
+  X(maxpool_forward) X(maxpool_backward) X(global_avgpool_forward) X(global_avgpool_backward)               \
+  X(softmax_forward) X(cross_entropy_forward) X(cross_entropy_backward)                                     \
+  X(sgd_step) X(adam_step)                                                                                  \
+  X(random_uniform) X(random_normal) X(image_warp)
+
+namespace signet::test {
+
+/// By default the reference kernels; the float backends have functions of the same types.
+template <class real>
+struct Kernels {
+#define SIGNET_TEST_ENTRY(name) decltype(&ref::name<real>) name = &ref::name<real>;
+  SIGNET_TEST_KERNELS(SIGNET_TEST_ENTRY)
+#undef SIGNET_TEST_ENTRY
+};
+
+/// Copies bytes to, from or within the device.
+using Copy = void (*)(void* destination, const void* source, size_t bytes);
+
+template <class real>
+struct Backend {
+  std::string name;
+  Kernels<real> kernels;
+  void* (*allocate)(size_t bytes);
+  void (*release)(void* pointer);
+  Copy upload, download;
+  /// Makes the process use this backend's instruction set; may be null.
+  void (*activate)() = nullptr;
+};
+
+/// The reference kernels in any scalar.
+template <class real>
+Backend<real> reference_backend();
+
+/// The fast kernels of this processor, once for each instruction set that it has.
+std::vector<Backend<float>> cpu_backends();
+
+/// All backends in float whose results are to be compared: the reference and those above.
+std::vector<Backend<float>> float_backends();
+
+}  // namespace signet::test

@@ -1,0 +1,157 @@
+#include <fmt/format.h>
+
+#include "tests/kernels/suite.h"
+
+namespace signet::test {
+namespace {
+
+std::string describe(const Conv2dShape& s) {
+  return fmt::format("[{}x{}x{}x{}] by {} of {}x{} stride={} padding={} dilation={}", s.batch, s.in_height,
+                     s.in_width, s.in_channels, s.out_channels, s.kernel_height, s.kernel_width, s.stride,
+                     s.padding, s.dilation);
+}
+
+double flops(const Conv2dShape& s) {
+  return 2.0 * double(s.out_size() * s.kernel_height * s.kernel_width * s.in_channels);
+}
+
+OpCase forward_case(const Conv2dShape& s, bool bias, bool residual, bool relu, bool whole = false) {
+  Data data("conv2d");
+  const auto values = [&](int64_t size) { return whole ? data.whole(size, -3, 3) : data.uniform(size); };
+  return {.kernel = "conv2d_forward",
+          .options = fmt::format("{}{}{}{}{}", describe(s), bias ? " bias" : "", residual ? " residual" : "",
+                                 relu ? " relu" : "", whole ? " whole" : ""),
+          .args = {output("y", s.out_size()), input("x", values(s.in_size())),
+                   input("w", values(s.weight_size())),
+                   bias ? input("bias", values(s.out_channels)) : absent("bias"),
+                   residual ? input("residual", values(s.out_size())) : absent("residual")},
+          .call = [=](const auto& k,
+                      Pointers p) { k.conv2d_forward(p[0], p[1], p[2], p[3], p[4], relu, s); },
+          .terms = double(s.kernel_height * s.kernel_width * s.in_channels),
+          .exact = whole,
+          .flops = flops(s)};
+}
+
+Gradient data_gradient(const Conv2dShape& s, Accumulate accumulate, bool whole = false) {
+  Gradient gradient{.forward = forward_case(s, false, false, false, whole), .cotangent = 1};
+  Data data("conv2d_backward_data");
+  gradient.backward = {
+      .kernel = "conv2d_backward_data",
+      .options = describe(s) + suffix(accumulate) + (whole ? " whole" : ""),
+      .args = {gradient_output("dx", accumulate, s.in_size(), data),
+               input("dy", whole ? data.whole(s.out_size()) : data.uniform(s.out_size())),
+               gradient.forward.args[2]},
+      .call = [=](const auto& k, Pointers p) { k.conv2d_backward_data(p[0], p[1], p[2], accumulate, s); },
+      .terms = double(s.kernel_height * s.kernel_width * s.out_channels),
+      .exact = whole,
+      .flops = flops(s)};
+  gradient.gradients = {{1, 0}};
+  return gradient;
+}
+
+Gradient weight_gradient(const Conv2dShape& s, Accumulate accumulate, bool whole = false) {
+  Gradient gradient{.forward = forward_case(s, false, false, false, whole), .cotangent = 1};
+  Data data("conv2d_backward_weight");
+  gradient.backward = {
+      .kernel = "conv2d_backward_weight",
+      .options = describe(s) + suffix(accumulate) + (whole ? " whole" : ""),
+      .args = {gradient_output("dw", accumulate, s.weight_size(), data),
+               input("dy", whole ? data.whole(s.out_size()) : data.uniform(s.out_size())),
+               gradient.forward.args[1]},
+      .call = [=](const auto& k, Pointers p) { k.conv2d_backward_weight(p[0], p[1], p[2], accumulate, s); },
+      .terms = double(s.batch * s.out_height() * s.out_width()),
+      .exact = whole,
+      .flops = flops(s)};
+  gradient.gradients = {{2, 0}};
+  return gradient;
+}
+
+Conv2dShape square(int64_t batch, int64_t size, int64_t in, int64_t out, int64_t kernel, int64_t stride,
+                   int64_t padding) {
+  return {.batch = batch,
+          .in_height = size,
+          .in_width = size,
+          .in_channels = in,
+          .out_channels = out,
+          .kernel_height = kernel,
+          .kernel_width = kernel,
+          .stride = stride,
+          .padding = padding};
+}
+
+// Every option against every other, on a plane of unequal sides and channels that fill no vector.
+std::vector<Conv2dShape> option_product() {
+  std::vector<Conv2dShape> shapes;
+  for (const int64_t stride : {1, 2, 3})
+    for (const int64_t padding : {0, 1, 2})
+      for (const int64_t dilation : {1, 2})
+        shapes.push_back({.batch = 2,
+                          .in_height = 7,
+                          .in_width = 6,
+                          .in_channels = 3,
+                          .out_channels = 5,
+                          .kernel_height = 3,
+                          .kernel_width = 2,
+                          .stride = stride,
+                          .padding = padding,
+                          .dilation = dilation});
+  return shapes;
+}
+
+std::vector<Conv2dShape> odd_shapes() {
+  return {
+      square(0, 5, 3, 4, 3, 1, 1),      // no image
+      square(1, 1, 1, 1, 1, 1, 0),      // one number
+      square(1, 1, 2, 3, 3, 1, 1),      // a plane smaller than the window
+      square(1, 3, 2, 3, 3, 1, 3),      // windows that see nothing but padding
+      square(2, 4, 2, 3, 1, 1, 1),      // a 1x1 window with padding
+      square(2, 5, 16, 16, 1, 1, 0),    // 1x1: a plain matrix product
+      square(2, 5, 17, 33, 1, 2, 0),    // 1x1 that skips pixels
+      square(1, 6, 1, 32, 3, 1, 1),     // grey input
+      square(1, 6, 40, 1, 3, 1, 1),     // one output channel
+      {2, 3, 40, 5, 9, 1, 5, 1, 2, 1},  // a flat window over a wide plane
+      {1, 40, 3, 5, 9, 5, 1, 2, 1, 3},  // an upright one, over a tall plane
+      {3, 5, 9, 17, 33, 3, 3, 1, 1, 1},
+  };
+}
+
+std::vector<Conv2dShape> resnet_shapes() {
+  return {square(2, 18, 3, 16, 7, 2, 3), square(2, 7, 64, 64, 3, 1, 1), square(1, 14, 32, 64, 3, 2, 1),
+          square(2, 14, 64, 96, 1, 2, 0), square(1, 4, 160, 130, 3, 1, 1)};
+}
+
+}  // namespace
+
+void add_conv2d(Suite& suite, Scale scale) {
+  constexpr auto no = Accumulate::no, yes = Accumulate::yes;
+  if (scale == Scale::bench) {
+    for (const Conv2dShape& s :
+         {square(8, 224, 3, 64, 7, 2, 3), square(8, 56, 64, 64, 3, 1, 1), square(8, 28, 128, 128, 3, 1, 1),
+          square(8, 28, 128, 256, 3, 2, 1), square(8, 28, 128, 256, 1, 2, 0), square(8, 7, 512, 512, 3, 1, 1)}) {
+      suite.cases.push_back(forward_case(s, true, false, true));
+      suite.gradients.push_back(data_gradient(s, no));
+      suite.gradients.push_back(weight_gradient(s, no));
+    }
+    return;
+  }
+  for (const Conv2dShape& s : option_product()) {
+    for (int options = 0; options < 8; ++options)
+      suite.cases.push_back(forward_case(s, options & 1, options & 2, options & 4));
+    for (const Accumulate accumulate : {no, yes}) {
+      suite.gradients.push_back(data_gradient(s, accumulate));
+      suite.gradients.push_back(weight_gradient(s, accumulate));
+    }
+  }
+  std::vector<Conv2dShape> shapes = odd_shapes();
+  for (const Conv2dShape& s : resnet_shapes()) shapes.push_back(s);
+  for (const Conv2dShape& s : shapes) {
+    suite.cases.push_back(forward_case(s, false, false, false, true));
+    suite.cases.push_back(forward_case(s, true, true, true));
+    for (const bool whole : {false, true}) {
+      suite.gradients.push_back(data_gradient(s, whole ? yes : no, whole));
+      suite.gradients.push_back(weight_gradient(s, whole ? yes : no, whole));
+    }
+  }
+}
+
+}  // namespace signet::test

@@ -1,0 +1,77 @@
+#include "tests/kernels/op_case.h"
+
+#include <limits>
+
+#include "tests/kernels/op_run.h"
+
+namespace signet::test {
+
+Arg input(std::string name, std::vector<double> values) {
+  return {.name = std::move(name), .role = Role::input, .values = std::move(values)};
+}
+
+Arg in_out(std::string name, std::vector<double> values) {
+  return {.name = std::move(name), .role = Role::in_out, .values = std::move(values)};
+}
+
+Arg output(std::string name, int64_t size) {
+  return {.name = std::move(name),
+          .role = Role::output,
+          .values = std::vector<double>(size_t(size), std::numeric_limits<double>::quiet_NaN())};
+}
+
+Arg absent(std::string name) {
+  return {.name = std::move(name)};
+}
+
+OpCase linked_backward(const Gradient& gradient) {
+  OpCase backward = gradient.backward;
+  if (gradient.saved.empty()) return backward;
+  const Backend<double> reference = reference_backend<double>();
+  Prepared<double> forward(gradient.forward, reference, Placement::aligned);
+  forward.call();
+  for (const auto& [from, to] : gradient.saved) {
+    Arg& saved = backward.args[size_t(to)];
+    if (saved.role == Role::absent) continue;
+    if (saved.is_raw) {
+      saved.raw = forward.bytes(from);
+    } else {
+      saved.values = forward.values(from);
+      for (double& value : saved.values) value = float(value);
+    }
+  }
+  return backward;
+}
+
+Data::Data(const std::string& label) : state_(14695981039346656037u) {
+  for (const char c : label) state_ = (state_ ^ uint64_t(static_cast<unsigned char>(c))) * 1099511628211u;
+}
+
+// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014): the
+// tests of Philox must not rest on Philox.
+uint64_t Data::bits() {
+  uint64_t z = state_ += 0x9E3779B97F4A7C15u;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+std::vector<double> Data::uniform(int64_t n, double low, double high) {
+  std::vector<double> values(static_cast<size_t>(n));
+  for (double& value : values) value = float(low + (high - low) * double(bits() >> 40) * 0x1p-24);
+  return values;
+}
+
+std::vector<double> Data::whole(int64_t n, int low, int high) {
+  std::vector<double> values(static_cast<size_t>(n));
+  for (double& value : values) value = double(low + int(bits() >> 33) % (high - low + 1));
+  return values;
+}
+
+std::vector<int32_t> Data::labels(int64_t n, int64_t classes) {
+  std::vector<int32_t> labels(static_cast<size_t>(n));
+  for (int32_t& label : labels) label = int32_t((bits() >> 33) % uint64_t(classes));
+  return labels;
+}
+
+}  // namespace signet::test

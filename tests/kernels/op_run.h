@@ -1,0 +1,144 @@
+#pragma once
+// One op case in the memory of one backend: arguments between guard words, outputs poisoned.
+
+#include <optional>
+
+#include "tests/kernels/op_case.h"
+
+namespace signet::test {
+
+enum class Placement {
+  aligned,     // to 64 bytes, between guards
+  misaligned,  // to one element only, between guards
+  exact,       // a block of exactly the size, for AddressSanitizer to watch
+};
+
+/// Guards and poison are bytes of ones: NaN in every floating-point type, -1 or 255 in the others. A kernel
+/// that reads beyond an argument or before it writes gives itself away in the result.
+constexpr std::byte kPoison{0xFF};
+
+template <class real>
+class Prepared {
+ public:
+  /// `alias` = (output, input) puts both in one buffer. The backend outlives this.
+  Prepared(const OpCase& op, const Backend<real>& backend, Placement placement,
+           std::optional<std::pair<int, int>> alias = std::nullopt)
+      : op_(op), backend_(backend), alias_(alias) {
+    for (size_t i = 0; i < op.args.size(); ++i) place(op.args[i], placement);
+    if (alias_) pointers_[size_t(alias_->first)] = pointers_[size_t(alias_->second)];
+  }
+
+  ~Prepared() {
+    for (const Block& block : blocks_) backend_.release(block.start);
+  }
+  Prepared(const Prepared&) = delete;
+  Prepared& operator=(const Prepared&) = delete;
+
+  void call() {
+    if (backend_.activate) backend_.activate();
+    op_.call(backend_.kernels, pointers_);
+  }
+
+  std::vector<std::byte> bytes(int arg) const {
+    std::vector<std::byte> result(blocks_[size_t(arg)].contents.size());
+    backend_.download(result.data(), pointers_[size_t(arg)].address, result.size());
+    return result;
+  }
+
+  /// The real parts.
+  std::vector<double> values(int arg) const { return parts(arg, false); }
+  /// The imaginary parts, of a complex backend.
+  std::vector<double> imaginary_parts(int arg) const { return parts(arg, true); }
+
+  /// Overwrites a real argument, real and imaginary parts.
+  void write(int arg, const std::vector<double>& re, const std::vector<double>& im) {
+    std::vector<real> data(re.size());
+    for (size_t i = 0; i < re.size(); ++i) data[i] = real(re[i], im[i]);
+    backend_.upload(pointers_[size_t(arg)].address, data.data(), data.size() * sizeof(real));
+  }
+
+  /// Empty if the kernel kept to its arguments, else what it damaged.
+  std::string damage() const {
+    for (size_t i = 0; i < blocks_.size(); ++i) {
+      const Block& block = blocks_[i];
+      if (!block.start) continue;
+      const Arg& arg = op_.args[i];
+      std::vector<std::byte> now(block.size);
+      backend_.download(now.data(), block.start, now.size());
+      for (size_t j = 0; j < now.size(); ++j) {
+        const bool outside = j < block.offset || j >= block.offset + block.contents.size();
+        if (outside && now[j] != kPoison)
+          return op_.label() + ": wrote outside " + arg.name + ", at byte " +
+                 std::to_string(int64_t(j) - int64_t(block.offset));
+        const bool constant = arg.role == Role::input && !(alias_ && alias_->second == int(i));
+        if (!outside && constant && now[j] != block.contents[j - block.offset])
+          return op_.label() + ": changed its input " + arg.name;
+      }
+    }
+    return {};
+  }
+
+ private:
+  struct Block {
+    std::byte* start = nullptr;
+    size_t size = 0, offset = 0;
+    std::vector<std::byte> contents;
+  };
+
+  static constexpr size_t kGuard = 256;
+
+  void place(const Arg& arg, Placement placement) {
+    Block block;
+    if (arg.role == Role::absent) {
+      blocks_.push_back(block);
+      pointers_.push_back({});
+      return;
+    }
+    block.contents = contents(arg);
+    block.size = block.contents.size();
+    size_t shift = 0;
+    if (placement != Placement::exact) {
+      shift = placement == Placement::misaligned ? (arg.is_raw ? arg.raw_alignment : alignof(real)) : 0;
+      block.size += 3 * kGuard;
+    }
+    block.start = static_cast<std::byte*>(backend_.allocate(block.size));
+    if (placement != Placement::exact)
+      block.offset = kGuard + (64 - (reinterpret_cast<uintptr_t>(block.start) + kGuard) % 64) % 64 + shift;
+    std::vector<std::byte> image(block.size, kPoison);
+    std::copy(block.contents.begin(), block.contents.end(), image.begin() + std::ptrdiff_t(block.offset));
+    backend_.upload(block.start, image.data(), image.size());
+    pointers_.push_back({block.start + block.offset});
+    blocks_.push_back(std::move(block));
+  }
+
+  static std::vector<std::byte> contents(const Arg& arg) {
+    if (arg.is_raw) {
+      return arg.role == Role::output ? std::vector<std::byte>(arg.raw.size(), kPoison) : arg.raw;
+    }
+    std::vector<std::byte> result(arg.values.size() * sizeof(real), kPoison);
+    for (size_t i = 0; i < arg.values.size() && arg.role != Role::output; ++i) {
+      const auto value = real(arg.values[i]);
+      std::memcpy(result.data() + i * sizeof(real), &value, sizeof value);
+    }
+    return result;
+  }
+
+  std::vector<double> parts(int arg, bool imaginary) const {
+    const std::vector<std::byte> data = bytes(arg);
+    std::vector<double> result(data.size() / sizeof(real));
+    for (size_t i = 0; i < result.size(); ++i) {
+      real value;
+      std::memcpy(&value, data.data() + i * sizeof value, sizeof value);
+      result[i] = imaginary ? std::imag(value) : std::real(value);
+    }
+    return result;
+  }
+
+  const OpCase& op_;
+  const Backend<real>& backend_;
+  std::optional<std::pair<int, int>> alias_;
+  std::vector<Block> blocks_;
+  std::vector<AnyPointer> pointers_;
+};
+
+}  // namespace signet::test
