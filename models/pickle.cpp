@@ -33,7 +33,7 @@ class Unpickler {
 
  private:
   [[noreturn]] void refuse(const std::string& fault) const {
-    fail("{}: the pickle is damaged at byte {}: {}", source_, position_, fault);
+    fail("{}: the pickle is damaged at its byte {}: {}", source_, position_, fault);
   }
 
   // Arguments of opcodes.

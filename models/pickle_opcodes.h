@@ -1,8 +1,8 @@
 #pragma once
 // The opcodes of a pickle.
 
-/// Opcodes of protocols 0 to 5 by the names of CPython's Lib/pickletools.py. Those that look up extension codes or
-/// buffers outside the pickle are left out: no checkpoint has them.
+/// Opcodes of protocols 0 to 5 by the names of CPython's Lib/pickletools.py. Those that look up extension
+/// codes or buffers outside the pickle are left out: no checkpoint has them.
 namespace signet::models::opcode {
 
 enum Opcode : unsigned char {

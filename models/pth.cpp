@@ -20,7 +20,9 @@ constexpr int64_t kStreamVersion = 1001;
 // 0x1950a86a20f9469cfc6c, as a pickle writes an integer of more than 8 bytes.
 constexpr std::string_view kStreamMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 
-bool refuse_all_globals(std::string_view) { return false; }
+bool refuse_all_globals(std::string_view) {
+  return false;
+}
 
 [[noreturn]] void refuse_foreign_zip(const std::vector<ZipEntry>& entries, const std::string& source) {
   for (const ZipEntry& entry : entries) {
@@ -39,12 +41,12 @@ bool refuse_all_globals(std::string_view) { return false; }
 
 Archive parse_zip_form(std::string_view bytes, const std::string& source) {
   const std::vector<ZipEntry> entries = read_zip(bytes, source);
-  const auto object = std::find_if(entries.begin(), entries.end(), [](const ZipEntry& entry) {
+  const auto pickle = std::find_if(entries.begin(), entries.end(), [](const ZipEntry& entry) {
     const size_t slash = entry.name.find('/');
     return slash != std::string_view::npos && entry.name.substr(slash) == "/data.pkl";
   });
-  if (object == entries.end()) refuse_foreign_zip(entries, source);
-  const std::string_view prefix = object->name.substr(0, object->name.size() - std::strlen("data.pkl"));
+  if (pickle == entries.end()) refuse_foreign_zip(entries, source);
+  const std::string_view prefix = pickle->name.substr(0, pickle->name.size() - std::strlen("data.pkl"));
 
   std::unordered_map<std::string_view, const ZipEntry*> by_name;
   for (const ZipEntry& entry : entries) {
@@ -67,9 +69,9 @@ Archive parse_zip_form(std::string_view bytes, const std::string& source) {
            printable(order->second->content));
     }
   }
-  check_crc32(*object, source);
-  TorchObject object(object->content, bytes.size(), source);
-  for (auto& [key, storage] : tensors.storages()) {
+  check_crc32(*pickle, source);
+  TorchObject object(pickle->content, bytes.size(), source);
+  for (auto& [key, storage] : object.storages()) {
     const auto entry = by_name.find("data/" + std::string(key));
     if (entry == by_name.end()) fail("{}: storage {} is missing", source, printable(key));
     check_crc32(*entry->second, source);
@@ -80,7 +82,7 @@ Archive parse_zip_form(std::string_view bytes, const std::string& source) {
            storage.bytes.size(), storage.elements, storage.dtype);
     }
   }
-  return tensors.read_tensors();
+  return object.read_tensors();
 }
 
 /// The pickles and storages of the stream form, one after the other.
@@ -136,14 +138,14 @@ Archive parse_stream_form(std::string_view bytes, const std::string& source) {
   check_machine(stream.plain_pickle(), source);
 
   TorchObject object(stream.rest(), bytes.size(), source);
-  stream.skip(tensors.end());
+  stream.skip(object.end());
   const Pickle keys = stream.plain_pickle();
   if (keys.at(keys.root).kind != Kind::kList) fail("{}: the storage keys are not a list", source);
   for (const PickleId id : keys.at(keys.root).elements) {
     const std::string_view key = keys.at(id).text;
-    const auto found = tensors.storages().find(key);
-    if (found == tensors.storages().end()) fail("{}: no tensor uses storage {}", source, printable(key));
-    Storage& storage = found->second;
+    const auto found = object.storages().find(key);
+    if (found == object.storages().end()) fail("{}: no tensor uses storage {}", source, printable(key));
+    TorchStorage& storage = found->second;
     if (storage.bytes.data() != nullptr) fail("{}: storage {} appears twice", source, printable(key));
     uint64_t elements = 0;
     std::memcpy(&elements, stream.take(sizeof elements, key).data(), sizeof elements);
@@ -154,11 +156,11 @@ Archive parse_stream_form(std::string_view bytes, const std::string& source) {
     }
     storage.bytes = stream.take(*wanted_bytes, key);
   }
-  for (const auto& [key, storage] : tensors.storages()) {
+  for (const auto& [key, storage] : object.storages()) {
     if (storage.bytes.data() == nullptr) fail("{}: storage {} is missing", source, printable(key));
   }
   if (!stream.rest().empty()) fail("{}: {} bytes follow the last storage", source, stream.rest().size());
-  return tensors.read_tensors();
+  return object.read_tensors();
 }
 
 }  // namespace

@@ -23,34 +23,75 @@ constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference
 constexpr size_t kAlignment = 8;
 constexpr const char* kMetadataKey = "__metadata__";
 // The header nests this deep: {"name": {"shape": [1]}}.
-constexpr int kHeaderDepth = 3;
+constexpr size_t kMaxHeaderDepth = 3;
+// Some 300 MB once parsed; a tensor has about 8.
+constexpr size_t kMaxHeaderValues = 1 << 22;
 
-/// The header as JSON, refusing keys used twice, which a JSON library would silently merge, and deep nesting.
-Json parse_header(std::string_view text, const std::string& source) {
-  std::vector<std::unordered_set<std::string>> keys;
-  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kHeaderDepth) fail("{}: the safetensors header nests too deeply", source);
-    if (event == Json::parse_event_t::object_start) {
-      keys.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      keys.pop_back();
-    } else if (event == Json::parse_event_t::key) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      if (!keys.back().insert(key).second) {
-        fail("{}: the safetensors header has the key \"{}\" twice", source, printable(key));
-      }
+/// Refuses what a JSON library would let pass or spend its memory on: keys used twice, which it merges
+/// silently, deep nesting and values without end.
+class HeaderCheck final : public nlohmann::json_sax<Json> {
+ public:
+  explicit HeaderCheck(const std::string& source) : source_(source) {}
+
+  bool null() override { return count(); }
+  bool boolean(bool) override { return count(); }
+  bool number_integer(number_integer_t) override { return count(); }
+  bool number_unsigned(number_unsigned_t) override { return count(); }
+  bool number_float(number_float_t, const string_t&) override { return count(); }
+  bool string(string_t&) override { return count(); }
+  bool binary(binary_t&) override { return count(); }
+  bool start_object(size_t) override { return descend(); }
+  bool start_array(size_t) override { return descend(); }
+  bool end_object() override { return ascend(); }
+  bool end_array() override { return ascend(); }
+
+  bool key(string_t& key) override {
+    if (!keys_.back().insert(key).second) {
+      fail("{}: the safetensors header has the key \"{}\" twice", source_, printable(key));
     }
     return true;
-  };
+  }
+
+  bool parse_error(size_t, const std::string&, const Json::exception& error) override {
+    fail("{}: the safetensors header is not valid JSON: {}", source_, printable(error.what()));
+  }
+
+ private:
+  bool count() {
+    if (++values_ > kMaxHeaderValues) {
+      fail("{}: the safetensors header has more than {} values", source_, kMaxHeaderValues);
+    }
+    return true;
+  }
+
+  bool descend() {
+    keys_.emplace_back();
+    if (keys_.size() > kMaxHeaderDepth) fail("{}: the safetensors header nests too deeply", source_);
+    return count();
+  }
+
+  bool ascend() {
+    keys_.pop_back();
+    return true;
+  }
+
+  const std::string& source_;
+  std::vector<std::unordered_set<std::string>> keys_;  // of each open object or array
+  size_t values_ = 0;
+};
+
+Json parse_header(std::string_view text, const std::string& source) {
   if (text.empty() || text.front() != '{') {
     fail("{}: the safetensors header does not begin with '{{'; the file is damaged or of another form",
          source);
   }
-  try {
-    return Json::parse(text, check);
-  } catch (const Json::exception& error) {
-    fail("{}: the safetensors header is not valid JSON: {}", source, error.what());
+  // The JSON library would take a zero byte for the end of the text.
+  if (text.find('\0') != std::string_view::npos) {
+    fail("{}: the safetensors header is not valid JSON: it has a zero byte", source);
   }
+  HeaderCheck check(source);
+  Json::sax_parse(text, &check);
+  return Json::parse(text);
 }
 
 std::map<std::string, std::string> parse_metadata(const Json& json, const std::string& source) {

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <set>
+#include <stdexcept>
 
 #include "nn/layers.h"
 #include "tensor/error.h"
@@ -35,19 +37,6 @@ void visit_batchnorms(Network& network,
 
 bool belongs_to_head(const std::string& name, const std::vector<std::string>& head) {
   return std::find(head.begin(), head.end(), name) != head.end();
-}
-
-/// Names of the parameters of the last stage.
-std::vector<std::string> head_names(Network& network) {
-  std::set<const Tensor*> of_head;
-  for (nn::Module* module : network.stage_modules(network.stage_count() - 1)) {
-    for (const auto& p : module->parameters()) of_head.insert(p.tensor);
-  }
-  std::vector<std::string> names;
-  for (const auto& p : network.parameters()) {
-    if (of_head.contains(p.tensor)) names.push_back(p.name);
-  }
-  return names;
 }
 
 void require_sound(const std::vector<float>& values, const std::string& name, const std::string& source) {
@@ -90,6 +79,18 @@ std::vector<float> to_channels_last(const float* values, const Shape& ohwc) {
     }
   }
   return result;
+}
+
+std::vector<std::string> head_names(Network& network) {
+  std::set<const Tensor*> of_head;
+  for (nn::Module* module : network.stage_modules(network.stage_count() - 1)) {
+    for (const auto& p : module->parameters()) of_head.insert(p.tensor);
+  }
+  std::vector<std::string> names;
+  for (const auto& p : network.parameters()) {
+    if (of_head.contains(p.tensor)) names.push_back(p.name);
+  }
+  return names;
 }
 
 LoadReport load_weights(Network& network, const Archive& archive, const std::string& source, bool new_head) {
@@ -162,18 +163,69 @@ Archive save_weights(Network& network) {
   return archive;
 }
 
-Snapshot::Snapshot(Network& network) {
-  for (const auto& t : all_tensors(network)) tensors_.push_back(t.tensor->clone());
-  visit_batchnorms(network,
-                   [&](const std::string&, nn::BatchNorm2d& bn) { counters_.push_back(bn.batches_tracked); });
+Array to_array(const Tensor& tensor) {
+  return to_array(tensor.shape().extents(), tensor.data(), "F32", size_t(tensor.size()) * sizeof(float));
+}
+
+Array to_array(int64_t value) {
+  return to_array({}, &value, "I64", sizeof(value));
+}
+
+Tensor to_tensor(const Array& array) {
+  return Tensor::from(to_f32(array), Shape(array.shape));
+}
+
+Snapshot::Snapshot(Network& network, int first_stage) {
+  std::set<const Tensor*> wanted;
+  std::set<const nn::Module*> wanted_modules;
+  for (int stage = first_stage; stage < network.stage_count(); ++stage) {
+    for (nn::Module* top : network.stage_modules(stage)) {
+      top->visit([&](const std::string&, nn::Module& m) { wanted_modules.insert(&m); });
+      for (const auto& t : top->parameters()) wanted.insert(t.tensor);
+      for (const auto& t : top->buffers()) wanted.insert(t.tensor);
+    }
+  }
+  for (const auto& t : all_tensors(network)) {
+    if (wanted.contains(t.tensor)) tensors_.emplace_back(t.name, t.tensor->clone());
+  }
+  visit_batchnorms(network, [&](const std::string& name, nn::BatchNorm2d& bn) {
+    if (wanted_modules.contains(&bn)) counters_.emplace_back(name, bn.batches_tracked);
+  });
 }
 
 void Snapshot::restore(Network& network) const {
-  auto saved = tensors_.begin();
-  for (const auto& t : all_tensors(network)) t.tensor->copy_from(*saved++);
-  auto counter = counters_.begin();
-  visit_batchnorms(network,
-                   [&](const std::string&, nn::BatchNorm2d& bn) { bn.batches_tracked = *counter++; });
+  std::map<std::string, Tensor*> places;
+  for (const auto& t : all_tensors(network)) places[t.name] = t.tensor;
+  for (const auto& [name, tensor] : tensors_) {
+    const auto place = places.find(name);
+    if (place == places.end()) throw std::invalid_argument("[Snapshot] the network has no " + name);
+    place->second->copy_from(tensor);
+  }
+  const std::map<std::string, int64_t> counters(counters_.begin(), counters_.end());
+  visit_batchnorms(network, [&](const std::string& name, nn::BatchNorm2d& bn) {
+    const auto counter = counters.find(name);
+    if (counter != counters.end()) bn.batches_tracked = counter->second;
+  });
+}
+
+void Snapshot::append_to(Archive& archive, const std::string& prefix) const {
+  for (const auto& [name, tensor] : tensors_) archive.entries.emplace_back(prefix + name, to_array(tensor));
+  for (const auto& [name, count] : counters_) archive.entries.emplace_back(prefix + name, to_array(count));
+}
+
+Snapshot Snapshot::read_from(const Archive& archive, const std::string& prefix) {
+  Snapshot result;
+  for (const auto& [name, array] : archive.entries) {
+    if (!name.starts_with(prefix)) continue;
+    if (array.dtype == "I64" && array.bytes.size() == sizeof(int64_t)) {
+      int64_t count = 0;
+      std::memcpy(&count, array.bytes.data(), sizeof(count));
+      result.counters_.emplace_back(name.substr(prefix.size()), count);
+    } else {
+      result.tensors_.emplace_back(name.substr(prefix.size()), to_tensor(array));
+    }
+  }
+  return result;
 }
 
 }  // namespace signet::models

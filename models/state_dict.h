@@ -2,6 +2,7 @@
 // Moving weights between a network and an archive, by torchvision's names and axis order.
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/archive.h"
@@ -24,20 +25,36 @@ struct LoadReport {
 LoadReport load_weights(Network& network, const Archive& archive, const std::string& source,
                         bool new_head = false);
 
+/// Names of the parameters of a network's last stage.
+std::vector<std::string> head_names(Network& network);
+
 /// The network's tensors in the files' axis order, batchnorm counters ("num_batches_tracked") included.
 Archive save_weights(Network& network);
 
-/// The same as in memory: a deep copy of parameters, buffers and counters, for rolling back to an earlier
-/// epoch.
+/// A deep copy of the parameters, buffers and batchnorm counters of a network's stages from `first_stage` on,
+/// for rolling back to an earlier epoch and for resuming a run to the same bits.
 class Snapshot {
  public:
-  explicit Snapshot(Network& network);
+  Snapshot() = default;
+  explicit Snapshot(Network& network, int first_stage = 0);
+
+  bool empty() const { return tensors_.empty(); }
+  /// Copies everything back, by name. Throws std::invalid_argument if the network lacks a tensor.
   void restore(Network& network) const;
+  /// Adds everything to an archive, in memory's axis order, under prefix + name; and reads it from there.
+  void append_to(Archive& archive, const std::string& prefix) const;
+  static Snapshot read_from(const Archive& archive, const std::string& prefix);
 
  private:
-  std::vector<Tensor> tensors_;
-  std::vector<int64_t> counters_;
+  std::vector<std::pair<std::string, Tensor>> tensors_;
+  std::vector<std::pair<std::string, int64_t>> counters_;
 };
+
+/// A float32 or int64 array from memory.
+Array to_array(const Tensor& tensor);
+Array to_array(int64_t value);
+/// The inverse; throws Error for another type.
+Tensor to_tensor(const Array& array);
 
 /// Values of shape `ohwc` from [O, H, W, C] to [O, C, H, W], and back.
 std::vector<float> to_channels_first(const float* values, const Shape& ohwc);

@@ -35,8 +35,8 @@ class TorchObject {
   /// The storages that the object refers to, by key. Whoever knows the form of the file fills in their bytes.
   std::unordered_map<std::string_view, TorchStorage>& storages() { return storages_; }
 
-  /// The tensors of the object, once the storages have their bytes; which ones, read_pth says. Throws Error for
-  /// an object that is not a dict of tensors and for tensors that leave their storage.
+  /// The tensors of the object, once the storages have their bytes; which ones, read_pth says. Throws Error
+  /// for an object that is not a dict of tensors and for tensors that leave their storage.
   Archive read_tensors();
 
  private:
@@ -52,6 +52,7 @@ class TorchObject {
   };
 
   std::string_view text(PickleId id, const char* what) const;
+  void check_length(std::string_view name) const;
   uint64_t count(PickleId id, const char* what) const;
   std::vector<int64_t> integers(PickleId id, const char* what) const;
   std::string_view callable_name(const PickleValue& object) const;

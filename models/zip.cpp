@@ -104,10 +104,8 @@ class ZipReader {
 
   Directory find_directory() const {
     const size_t end = find_end();
-    if (read_number<uint16_t>(bytes_, end + 4) != 0 || read_number<uint16_t>(bytes_, end + 6) != 0) {
-      const bool in_64_bits = read_number<uint16_t>(bytes_, end + 4) == kIn64Bits16;
-      if (!in_64_bits) fail("{}: the zip is split over several files", source_);
-    }
+    const auto disk = read_number<uint16_t>(bytes_, end + 4);
+    if (disk != 0 && disk != kIn64Bits16) fail("{}: the zip is split over several files", source_);
     const auto entries16 = read_number<uint16_t>(bytes_, end + 10);
     const auto bytes32 = read_number<uint32_t>(bytes_, end + 12);
     const auto offset32 = read_number<uint32_t>(bytes_, end + 16);
@@ -202,10 +200,11 @@ class ZipReader {
     if (record.flags & kEncryptedFlag)
       refuse(record.name, "it is encrypted; save the file without a password");
     if (record.method != kStoredMethod) {
-      refuse(record.name,
-             fmt::format("it is compressed (method {}), which torch.save never does; unpack the zip and use the "
-                         "file inside, or save it again with torch.save",
-                         record.method));
+      refuse(
+          record.name,
+          fmt::format("it is compressed (method {}), which torch.save never does; unpack the zip and use the "
+                      "file inside, or save it again with torch.save",
+                      record.method));
     }
     if (record.stored_bytes != record.plain_bytes) refuse(record.name, "its two sizes differ");
     const uint64_t end = directory.offset;

@@ -59,7 +59,7 @@ std::vector<Backend<float>> cpu_backends() {
   std::vector<Backend<float>> backends{host_backend("cpu", kCpuKernels, restrict_processor<1>)};
   if (kProcessor & (HWY_AVX2 - 1))
     backends.push_back(host_backend("cpu (at most AVX2)", kCpuKernels, restrict_processor<HWY_AVX2>));
-  backends.push_back(host_backend("cpu (baseline)", kCpuKernels, restrict_processor<HWY_SSE2>));
+  backends.push_back(host_backend("cpu (baseline)", kCpuKernels, restrict_processor<2 * HWY_AVX2>));
   return backends;
 }
 

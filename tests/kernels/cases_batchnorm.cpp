@@ -9,8 +9,8 @@ constexpr double kEps = 1e-5;
 
 struct Options {
   bool relu = false, residual = false;
-  bool running = true;                // the running statistics are kept
-  bool dx = true, dweight = true;     // gradients asked for
+  bool running = true;             // the running statistics are kept
+  bool dx = true, dweight = true;  // gradients asked for
   Accumulate accumulate = Accumulate::no;
 
   std::string label(int64_t rows, int64_t channels) const {
@@ -52,31 +52,32 @@ Gradient train_gradient(int64_t rows, int64_t channels, const Options& o) {
   const Arg x = input("x", data.uniform(rows * channels, -2, 3)),
             weight = input("weight", data.uniform(channels, 0.5, 2)),
             bias = input("bias", data.uniform(channels));
-  Gradient gradient{.cotangent = 4,
-                    .saved = {{0, 6}, {1, 8}, {2, 9}},
-                    .gradients = {{5, 0}, {8, 1}, {6, 2}, {7, 3}}};
+  Gradient gradient{
+      .cotangent = 4, .saved = {{0, 6}, {1, 8}, {2, 9}}, .gradients = {{5, 0}, {8, 1}, {6, 2}, {7, 3}}};
   gradient.forward = {
       .kernel = "batchnorm_forward_train",
       .options = label,
-      .args = {output("y", rows * channels), output("saved_mean", channels), output("saved_inv_std", channels),
+      .args = {output("y", rows * channels), output("saved_mean", channels),
+               output("saved_inv_std", channels),
                o.running ? in_out("running_mean", data.uniform(channels)) : absent("running_mean"),
                o.running ? in_out("running_var", data.uniform(channels, 0.5, 2)) : absent("running_var"), x,
                weight, bias,
                o.residual ? input("residual", data.uniform(rows * channels)) : absent("residual")},
-      .call = [=](const auto& k,
-                  Pointers p) {
-        k.batchnorm_forward_train(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], o.relu, 0.1, kEps,
-                                  rows, channels);
-      },
+      .call =
+          [=](const auto& k, Pointers p) {
+            k.batchnorm_forward_train(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], o.relu, 0.1, kEps,
+                                      rows, channels);
+          },
       .terms = double(rows),
       .may_alias = forward_aliases(o, 5, 8)};
   gradient.backward = {.kernel = "batchnorm_backward_train",
                        .options = label,
                        .args = gradient_args(o, rows, channels, data),
-                       .call = [=](const auto& k, Pointers p) {
-                         k.batchnorm_backward_train(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9],
-                                                    o.relu, o.accumulate, rows, channels);
-                       },
+                       .call =
+                           [=](const auto& k, Pointers p) {
+                             k.batchnorm_backward_train(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8],
+                                                        p[9], o.relu, o.accumulate, rows, channels);
+                           },
                        .terms = double(rows),
                        .may_alias = backward_aliases(o)};
   for (const Arg& arg : {x, o.relu ? input("y", {}) : absent("y"), weight, input("saved_mean", {}),
@@ -90,7 +91,8 @@ Gradient eval_gradient(int64_t rows, int64_t channels, const Options& o) {
   const std::string label = o.label(rows, channels);
   const Arg x = input("x", data.uniform(rows * channels, -2, 3)),
             weight = input("weight", data.uniform(channels, 0.5, 2)),
-            bias = input("bias", data.uniform(channels)), mean = input("running_mean", data.uniform(channels)),
+            bias = input("bias", data.uniform(channels)),
+            mean = input("running_mean", data.uniform(channels)),
             var = input("running_var", data.uniform(channels, 0.5, 2));
   Gradient gradient{.cotangent = 4, .saved = {{0, 6}}, .gradients = {{1, 0}, {6, 1}, {2, 2}, {3, 3}}};
   gradient.forward = {
@@ -98,18 +100,19 @@ Gradient eval_gradient(int64_t rows, int64_t channels, const Options& o) {
       .options = label,
       .args = {output("y", rows * channels), x, weight, bias, mean, var,
                o.residual ? input("residual", data.uniform(rows * channels)) : absent("residual")},
-      .call = [=](const auto& k,
-                  Pointers p) {
-        k.batchnorm_forward_eval(p[0], p[1], p[2], p[3], p[4], p[5], p[6], o.relu, kEps, rows, channels);
-      },
+      .call =
+          [=](const auto& k, Pointers p) {
+            k.batchnorm_forward_eval(p[0], p[1], p[2], p[3], p[4], p[5], p[6], o.relu, kEps, rows, channels);
+          },
       .may_alias = forward_aliases(o, 1, 6)};
   gradient.backward = {.kernel = "batchnorm_backward_eval",
                        .options = label,
                        .args = gradient_args(o, rows, channels, data),
-                       .call = [=](const auto& k, Pointers p) {
-                         k.batchnorm_backward_eval(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9],
-                                                   kEps, o.relu, o.accumulate, rows, channels);
-                       },
+                       .call =
+                           [=](const auto& k, Pointers p) {
+                             k.batchnorm_backward_eval(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8],
+                                                       p[9], kEps, o.relu, o.accumulate, rows, channels);
+                           },
                        .terms = double(rows),
                        .may_alias = backward_aliases(o)};
   for (const Arg& arg :
@@ -129,11 +132,9 @@ OpCase fold_case(int64_t out_channels, int64_t filter_size, bool conv_bias) {
                    input("weight", data.uniform(out_channels)), input("bias", data.uniform(out_channels)),
                    input("running_mean", data.uniform(out_channels)),
                    input("running_var", data.uniform(out_channels, 0, 2))},
-          .call =
-              [=](const auto& k, Pointers p) {
-                k.batchnorm_fold(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], kEps, out_channels,
-                                 filter_size);
-              }};
+          .call = [=](const auto& k, Pointers p) {
+            k.batchnorm_fold(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], kEps, out_channels, filter_size);
+          }};
 }
 
 void add_both(Suite& suite, int64_t rows, int64_t channels, const Options& o) {

@@ -25,8 +25,7 @@ OpCase forward_case(const Conv2dShape& s, bool bias, bool residual, bool relu, b
                    input("w", values(s.weight_size())),
                    bias ? input("bias", values(s.out_channels)) : absent("bias"),
                    residual ? input("residual", values(s.out_size())) : absent("residual")},
-          .call = [=](const auto& k,
-                      Pointers p) { k.conv2d_forward(p[0], p[1], p[2], p[3], p[4], relu, s); },
+          .call = [=](const auto& k, Pointers p) { k.conv2d_forward(p[0], p[1], p[2], p[3], p[4], relu, s); },
           .terms = double(s.kernel_height * s.kernel_width * s.in_channels),
           .exact = whole,
           .flops = flops(s)};
@@ -111,7 +110,7 @@ std::vector<Conv2dShape> odd_shapes() {
       square(1, 6, 40, 1, 3, 1, 1),     // one output channel
       {2, 3, 40, 5, 9, 1, 5, 1, 2, 1},  // a flat window over a wide plane
       {1, 40, 3, 5, 9, 5, 1, 2, 1, 3},  // an upright one, over a tall plane
-      {3, 5, 9, 17, 33, 3, 3, 1, 1, 1},
+      {3, 5, 9, 17, 33, 3, 3, 1, 1, 1}, square(4, 20, 8, 12, 3, 1, 1),  // many pixels for few weights
   };
 }
 
@@ -125,9 +124,9 @@ std::vector<Conv2dShape> resnet_shapes() {
 void add_conv2d(Suite& suite, Scale scale) {
   constexpr auto no = Accumulate::no, yes = Accumulate::yes;
   if (scale == Scale::bench) {
-    for (const Conv2dShape& s :
-         {square(8, 224, 3, 64, 7, 2, 3), square(8, 56, 64, 64, 3, 1, 1), square(8, 28, 128, 128, 3, 1, 1),
-          square(8, 28, 128, 256, 3, 2, 1), square(8, 28, 128, 256, 1, 2, 0), square(8, 7, 512, 512, 3, 1, 1)}) {
+    for (const Conv2dShape& s : {square(8, 224, 3, 64, 7, 2, 3), square(8, 56, 64, 64, 3, 1, 1),
+                                 square(8, 28, 128, 128, 3, 1, 1), square(8, 28, 128, 256, 3, 2, 1),
+                                 square(8, 28, 128, 256, 1, 2, 0), square(8, 7, 512, 512, 3, 1, 1)}) {
       suite.cases.push_back(forward_case(s, true, false, true));
       suite.gradients.push_back(data_gradient(s, no));
       suite.gradients.push_back(weight_gradient(s, no));

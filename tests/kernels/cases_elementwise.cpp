@@ -70,15 +70,15 @@ Gradient relu_gradient(int64_t n) {
 
 void add_elementwise(Suite& suite, Scale scale) {
   // The last two reach over several chunks of a threaded loop.
-  const std::vector<int64_t> sizes =
-      scale == Scale::test ? std::vector<int64_t>{0, 1, 3, 17, 64, 1000, 33000, 70001} : std::vector<int64_t>{1 << 20};
+  const std::vector<int64_t> sizes = scale == Scale::test
+                                         ? std::vector<int64_t>{0, 1, 3, 17, 64, 1000, 33000, 70001}
+                                         : std::vector<int64_t>{1 << 20};
   for (const int64_t n : sizes) {
     suite.cases.push_back(fill_case(n));
     suite.cases.push_back(add_case(n));
     suite.cases.push_back(sum_of_squares_case(n));
-    suite.gradients.push_back(
-        self_adjoint("scale", fmt::format("n={}", n), n,
-                     [=](const auto& k, Pointers p) { k.scale(p[0], p[1], -0.3, n); }));
+    suite.gradients.push_back(self_adjoint("scale", fmt::format("n={}", n), n,
+                                           [=](const auto& k, Pointers p) { k.scale(p[0], p[1], -0.3, n); }));
     const Gradient relu = relu_gradient(n);
     suite.cases.push_back(relu.forward);
     suite.gradients.push_back(relu);

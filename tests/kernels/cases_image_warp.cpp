@@ -25,16 +25,15 @@ OpCase warp_case(std::vector<ImageWarp> list, int64_t height, int64_t width, int
   const auto batch = int64_t(list.size());
   std::vector<uint8_t> images(size_t(batch * height * width * channels));
   for (uint8_t& value : images) value = uint8_t(data.bits());
-  return {.kernel = "image_warp",
-          .options = fmt::format("[{}x{}x{}x{}]", batch, height, width, channels),
-          .args = {output("y", batch * height * width * channels), raw("images", Role::input, images),
-                   raw("warps", Role::input, list), input("mean", data.uniform(channels, 0.4, 0.5)),
-                   input("deviation", data.uniform(channels, 0.2, 0.3))},
-          .call =
-              [=](const auto& k, Pointers p) {
-                k.image_warp(p[0], p[1], p[2], p[3], p[4], batch, height, width, channels);
-              },
-          .exact = true};
+  return {
+      .kernel = "image_warp",
+      .options = fmt::format("[{}x{}x{}x{}]", batch, height, width, channels),
+      .args = {output("y", batch * height * width * channels), raw("images", Role::input, images),
+               raw("warps", Role::input, list), input("mean", data.uniform(channels, 0.4, 0.5)),
+               input("deviation", data.uniform(channels, 0.2, 0.3))},
+      .call = [=](const auto& k,
+                  Pointers p) { k.image_warp(p[0], p[1], p[2], p[3], p[4], batch, height, width, channels); },
+      .exact = true};
 }
 
 }  // namespace
@@ -46,7 +45,8 @@ void add_image_warp(Suite& suite, Scale scale) {
   }
   suite.cases.push_back(warp_case({}, 4, 4, 3));
   for (const int64_t channels : {1, 3})
-    for (const auto& [height, width] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {2, 1}, {5, 7}, {16, 33}, {60, 48}})
+    for (const auto& [height, width] :
+         std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {2, 1}, {5, 7}, {16, 33}, {60, 48}})
       suite.cases.push_back(warp_case(warps(), height, width, channels));
 }
 

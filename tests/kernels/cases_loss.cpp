@@ -16,11 +16,10 @@ OpCase softmax_case(int64_t rows, int64_t cols) {
 
 Gradient cross_entropy_gradient(int64_t rows, int64_t classes, double smoothing, bool weighted) {
   Data data("cross_entropy");
-  const std::string options = fmt::format("rows={} classes={} smoothing={}{}", rows, classes, smoothing,
-                                          weighted ? " weighted" : "");
+  const std::string options =
+      fmt::format("rows={} classes={} smoothing={}{}", rows, classes, smoothing, weighted ? " weighted" : "");
   const Arg target = raw("target", Role::input, data.labels(rows, classes));
-  const Arg weight =
-      weighted ? input("class_weight", data.uniform(classes, 0.2, 2)) : absent("class_weight");
+  const Arg weight = weighted ? input("class_weight", data.uniform(classes, 0.2, 2)) : absent("class_weight");
   return {.forward = {.kernel = "cross_entropy_forward",
                       .options = options,
                       .args = {output("loss", 1), output("p", rows * classes),
@@ -56,7 +55,8 @@ void add_loss(Suite& suite, Scale scale) {
     suite.cases.push_back(suite.gradients.back().forward);
     return;
   }
-  for (const auto& [rows, cols] : {Shape{0, 3}, {1, 1}, {1, 2}, {5, 36}, {7, 17}, {2, 64}, {3, 1000}, {400, 36}})
+  for (const auto& [rows, cols] :
+       {Shape{0, 3}, {1, 1}, {1, 2}, {5, 36}, {7, 17}, {2, 64}, {3, 1000}, {400, 36}})
     suite.cases.push_back(softmax_case(rows, cols));
   for (const auto& [rows, classes] : {Shape{1, 1}, {1, 2}, {5, 36}, {32, 36}, {3, 1000}, {300, 7}}) {
     for (const double smoothing : {0.0, 0.1}) {

@@ -17,15 +17,16 @@ OpCase gemm_case(GemmShape s, Transpose ta, Transpose tb, Accumulate accumulate,
   const auto [m, n, k] = s;
   Data data("gemm");
   const auto values = [&](int64_t size) { return whole ? data.whole(size) : data.uniform(size); };
-  return {.kernel = "gemm",
-          .options = fmt::format("m={} n={} k={}{}{}{}{}", m, n, k, ta == Transpose::yes ? " A^T" : "",
-                                 tb == Transpose::yes ? " B^T" : "", suffix(accumulate), whole ? " whole" : ""),
-          .args = {gradient_output("c", accumulate, m * n, data), input("a", values(m * k)),
-                   input("b", values(k * n))},
-          .call = [=](const auto& f, Pointers p) { f.gemm(p[0], p[1], p[2], ta, tb, m, n, k, accumulate); },
-          .terms = double(k),
-          .exact = whole,
-          .flops = 2.0 * double(m * n * k)};
+  return {
+      .kernel = "gemm",
+      .options = fmt::format("m={} n={} k={}{}{}{}{}", m, n, k, ta == Transpose::yes ? " A^T" : "",
+                             tb == Transpose::yes ? " B^T" : "", suffix(accumulate), whole ? " whole" : ""),
+      .args = {gradient_output("c", accumulate, m * n, data), input("a", values(m * k)),
+               input("b", values(k * n))},
+      .call = [=](const auto& f, Pointers p) { f.gemm(p[0], p[1], p[2], ta, tb, m, n, k, accumulate); },
+      .terms = double(k),
+      .exact = whole,
+      .flops = 2.0 * double(m * n * k)};
 }
 
 // dA = dC op(B)^T and dB = op(A)^T dC, each transposed as a whole where its operand is stored transposed.
@@ -56,21 +57,21 @@ Gradient gemm_gradient(GemmShape s, Transpose ta, Transpose tb, Accumulate accum
 Gradient rows_gradient(int64_t rows, int64_t cols, Accumulate accumulate, bool whole) {
   Data data("rows");
   const std::string options = fmt::format("rows={} cols={}", rows, cols);
-  return {.forward = {.kernel = "broadcast_rows",
-                      .options = options,
-                      .args = {output("y", rows * cols), input("x", data.uniform(cols))},
-                      .call = [=](const auto& k, Pointers p) { k.broadcast_rows(p[0], p[1], rows, cols); },
-                      .exact = true},
-          .backward = {.kernel = "sum_rows",
-                       .options = options + suffix(accumulate) + (whole ? " whole" : ""),
-                       .args = {gradient_output("y", accumulate, cols, data),
-                                input("x", whole ? data.whole(rows * cols) : data.uniform(rows * cols))},
-                       .call = [=](const auto& k,
-                                   Pointers p) { k.sum_rows(p[0], p[1], rows, cols, accumulate); },
-                       .terms = double(rows),
-                       .exact = whole},
-          .cotangent = 1,
-          .gradients = {{1, 0}}};
+  return {
+      .forward = {.kernel = "broadcast_rows",
+                  .options = options,
+                  .args = {output("y", rows * cols), input("x", data.uniform(cols))},
+                  .call = [=](const auto& k, Pointers p) { k.broadcast_rows(p[0], p[1], rows, cols); },
+                  .exact = true},
+      .backward = {.kernel = "sum_rows",
+                   .options = options + suffix(accumulate) + (whole ? " whole" : ""),
+                   .args = {gradient_output("y", accumulate, cols, data),
+                            input("x", whole ? data.whole(rows * cols) : data.uniform(rows * cols))},
+                   .call = [=](const auto& k, Pointers p) { k.sum_rows(p[0], p[1], rows, cols, accumulate); },
+                   .terms = double(rows),
+                   .exact = whole},
+      .cotangent = 1,
+      .gradients = {{1, 0}}};
 }
 
 }  // namespace
@@ -84,9 +85,9 @@ void add_matrices(Suite& suite, Scale scale) {
     suite.cases.push_back(suite.gradients.back().forward);
     return;
   }
-  const std::vector<GemmShape> shapes = {{0, 3, 2},    {3, 0, 2},     {2, 3, 0},      {1, 1, 1},   {5, 7, 3},
-                                         {16, 16, 16}, {17, 33, 65},  {33, 31, 1},    {1, 36, 512}, {36, 1, 40},
-                                         {32, 36, 96}, {7, 200, 600}, {150, 9, 1100}, {197, 65, 300}};
+  const std::vector<GemmShape> shapes = {
+      {0, 3, 2},   {3, 0, 2},    {2, 3, 0},   {1, 1, 1},    {5, 7, 3},     {16, 16, 16},   {17, 33, 65},
+      {33, 31, 1}, {1, 36, 512}, {36, 1, 40}, {32, 36, 96}, {7, 200, 600}, {150, 9, 1100}, {197, 65, 300}};
   for (const GemmShape s : shapes)
     for (const Transpose ta : {no, yes})
       for (const Transpose tb : {no, yes})

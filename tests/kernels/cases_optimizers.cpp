@@ -48,7 +48,8 @@ void add_optimizers(Suite& suite, Scale scale) {
         for (const bool first : {false, true})
           suite.cases.push_back(sgd_case(n, 0.9, nesterov, weight_decay, first));
       for (const bool decoupled : {false, true})
-        for (const int64_t step : {1, 2, 1000}) suite.cases.push_back(adam_case(n, weight_decay, decoupled, step));
+        for (const int64_t step : {1, 2, 1000})
+          suite.cases.push_back(adam_case(n, weight_decay, decoupled, step));
     }
   }
 }

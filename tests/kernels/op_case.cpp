@@ -24,7 +24,7 @@ Arg absent(std::string name) {
   return {.name = std::move(name)};
 }
 
-OpCase linked_backward(const Gradient& gradient) {
+OpCase linked_backward(const Gradient& gradient, bool rounded) {
   OpCase backward = gradient.backward;
   if (gradient.saved.empty()) return backward;
   const Backend<double> reference = reference_backend<double>();
@@ -37,7 +37,7 @@ OpCase linked_backward(const Gradient& gradient) {
       saved.raw = forward.bytes(from);
     } else {
       saved.values = forward.values(from);
-      for (double& value : saved.values) value = float(value);
+      for (double& value : saved.values) value = rounded ? float(value) : value;
     }
   }
   return backward;

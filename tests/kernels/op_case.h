@@ -32,8 +32,8 @@ struct Call {
 
   Call() = default;
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, Call>)
-  Call(F f) : in_float(f), in_double(f), in_complex(f) {}
+  requires(!std::is_same_v<std::remove_cvref_t<F>, Call>) Call(F f)
+      : in_float(f), in_double(f), in_complex(f) {}
 
   void operator()(const Kernels<float>& k, Pointers p) const { in_float(k, p); }
   void operator()(const Kernels<double>& k, Pointers p) const { in_double(k, p); }
@@ -41,10 +41,10 @@ struct Call {
 };
 
 enum class Role {
-  input,    // must be left as it was
-  output,   // poisoned before the call
-  in_out,   // accumulated into, or updated
-  absent,   // a null pointer
+  input,   // must be left as it was
+  output,  // poisoned before the call
+  in_out,  // accumulated into, or updated
+  absent,  // a null pointer
 };
 
 /// One pointer argument. Its data are either reals (`values`) or bytes (`raw`).
@@ -52,8 +52,8 @@ struct Arg {
   std::string name;
   Role role = Role::absent;
   bool is_raw = false;
-  std::vector<double> values;
-  std::vector<std::byte> raw;
+  std::vector<double> values = {};
+  std::vector<std::byte> raw = {};
   size_t raw_alignment = 1;
 
   bool is_written() const { return role == Role::output || role == Role::in_out; }
@@ -74,10 +74,10 @@ Arg raw(std::string name, Role role, const std::vector<T>& data) {
 
 /// The arguments stand in the order of the declaration.
 struct OpCase {
-  std::string kernel;
-  std::string options;
-  std::vector<Arg> args;
-  Call call;
+  std::string kernel = {};
+  std::string options = {};
+  std::vector<Arg> args = {};
+  Call call = {};
   /// How many numbers are added up into one output: tolerances grow with its square root.
   double terms = 1;
   /// Every backend must give the values of ref::<float>: nothing is rounded, or every rounding is prescribed.
@@ -93,11 +93,11 @@ struct OpCase {
 /// A backward kernel beside its forward kernel. The backward case computes, for the cotangent that it holds,
 /// the gradients of sum(cotangent * output).
 struct Gradient {
-  OpCase forward, backward;
-  int output = 0;                               // of forward: what the cotangent belongs to
-  int cotangent = 0;                            // of backward
-  std::vector<std::pair<int, int>> saved;       // what forward wrote -> input of backward
-  std::vector<std::pair<int, int>> gradients;   // input of forward -> its gradient in backward
+  OpCase forward = {}, backward = {};
+  int output = 0;                                   // of forward: what the cotangent belongs to
+  int cotangent = 0;                                // of backward
+  std::vector<std::pair<int, int>> saved = {};      // what forward wrote -> input of backward
+  std::vector<std::pair<int, int>> gradients = {};  // input of forward -> its gradient in backward
 };
 
 struct Suite {
@@ -105,8 +105,8 @@ struct Suite {
   std::vector<Gradient> gradients;
 };
 
-/// The backward case with what the forward pass saves filled in, rounded to float.
-OpCase linked_backward(const Gradient& gradient);
+/// The backward case with what the forward pass of ref::<double> saves filled in, rounded to float or not.
+OpCase linked_backward(const Gradient& gradient, bool rounded = true);
 
 /// Reproducible test data; every value is exact in float.
 class Data {

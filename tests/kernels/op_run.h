@@ -141,4 +141,15 @@ class Prepared {
   std::vector<AnyPointer> pointers_;
 };
 
+/// Every real output after one call, argument by argument.
+template <class real>
+std::vector<std::vector<double>> run(const OpCase& op, const Backend<real>& backend) {
+  Prepared<real> prepared(op, backend, Placement::exact);
+  prepared.call();
+  std::vector<std::vector<double>> values(op.args.size());
+  for (size_t i = 0; i < op.args.size(); ++i)
+    if (op.args[i].is_written() && !op.args[i].is_raw) values[i] = prepared.values(int(i));
+  return values;
+}
+
 }  // namespace signet::test

@@ -1,0 +1,208 @@
+// Measures a piece of the job and prints one JSON line, to be set beside another framework's figure.
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "apps/flags.h"
+#include "apps/verbs.h"
+#include "data/store.h"
+#include "kernels/parallel.h"
+#include "models/checkpoint_file.h"
+#include "models/state_dict.h"
+#include "nn/functions.h"
+#include "study/fold_trainer.h"
+#include "study/process_info.h"
+#include "tensor/autograd.h"
+#include "tensor/error.h"
+
+namespace signet::apps {
+namespace {
+
+struct BenchFlags {
+  std::string name;
+  int batch = 32;
+  int image_size = 0;
+  int repetitions = 8;
+  int limit = 640;
+  int epochs = 10;
+  std::string data, weights, model = "resnet18", scratch_model;
+  bool json = false;
+  ComputeFlags compute;
+};
+
+constexpr int kClasses = 36;
+
+/// The median time of `body` in seconds after two warm-up calls.
+double median_seconds(int repetitions, const std::function<void()>& body) {
+  std::vector<double> seconds;
+  for (int i = -2; i < repetitions; ++i) {
+    const study::Stopwatch watch;
+    body();
+    if (i >= 0) seconds.push_back(watch.seconds());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  return seconds[seconds.size() / 2];
+}
+
+void report(const BenchFlags& flags, const std::string& what, double img_s, double seconds) {
+  if (flags.json) {
+    fmt::print(
+        "{{\"what\": \"{}\", \"img_s\": {:.2f}, \"s\": {:.5f}, \"batch\": {}, \"threads\": {}, "
+        "\"precision\": \"f32\", "
+        "\"peak_rss_mb\": {:.1f}}}\n",
+        what, img_s, seconds, flags.batch, num_threads(), study::peak_rss_mb());
+  } else {
+    fmt::print("{}: {:.1f} img/s ({:.4f} s), batch {}, {} threads, peak memory {:.0f} MB\n", what, img_s,
+               seconds, flags.batch, num_threads(), study::peak_rss_mb());
+  }
+}
+
+std::unique_ptr<models::Network> network_for(const BenchFlags& flags, int classes, Device device) {
+  auto network = models::make_network(flags.model, classes, flags.image_size, 64, device);
+  network->initialize({1, 2});
+  if (!flags.weights.empty()) {
+    models::load_weights(*network, models::read_checkpoint(flags.weights), flags.weights, true);
+  }
+  return network;
+}
+
+Tensor random_images(const models::Network& network, int batch, Device device) {
+  const auto input = network.input();
+  const Tensor x = Tensor::empty({batch, input.size, input.size, input.channels}, device);
+  cpu::random_normal(x.data(), 0, 1, {3, 4}, x.size());
+  return x;
+}
+
+void bench_inference(const BenchFlags& flags, Device device) {
+  const auto network = network_for(flags, 1000, device);
+  network->evaluate();
+  const Tensor x = random_images(*network, flags.batch, device);
+  const NoGrad no_grad;
+  const double seconds = median_seconds(flags.repetitions, [&] { network->forward(x); });
+  report(flags, "infer", flags.batch / seconds, seconds);
+}
+
+void bench_step(const BenchFlags& flags, Device device, bool layer4) {
+  const auto network = network_for(flags, kClasses, device);
+  network->freeze_before(layer4 ? network->stage_index("layer4") : 0);
+  std::vector<optim::NamedParameter> trainable;
+  for (const auto& p : network->parameters()) {
+    if (p.tensor->requires_grad()) trainable.push_back({p.name, *p.tensor});
+  }
+  const auto adam = optim::make_adam(trainable);
+  const Tensor x = random_images(*network, flags.batch, device);
+  std::vector<int32_t> labels;
+  for (int i = 0; i < flags.batch; ++i) labels.push_back(i % kClasses);
+  const Tensor y = Tensor::from(labels, {flags.batch}, device);
+  const double seconds = median_seconds(flags.repetitions, [&] {
+    adam->clear_gradients();
+    backward(nn::cross_entropy(network->forward(x), y));
+    adam->step(1e-4);
+  });
+  report(flags, layer4 ? "layer4" : "step", flags.batch / seconds, seconds);
+}
+
+/// The first --limit images of the data folder, spread over its classes.
+data::Dataset limited(const BenchFlags& flags) {
+  if (flags.data.empty()) fail("bench {} reads images: name their folder with --data", flags.name);
+  auto dataset = data::scan_dataset(flags.data);
+  const auto all = dataset.samples;
+  const size_t wanted = flags.limit > 0 ? std::min(all.size(), size_t(flags.limit)) : all.size();
+  dataset.samples.clear();
+  for (size_t i = 0; i < wanted; ++i) dataset.samples.push_back(all[i * all.size() / wanted]);
+  return dataset;
+}
+
+/// Decodes the images and runs a training job on them; the rate counts every image of every epoch, decoding
+/// included.
+void bench_training(const BenchFlags& flags, Device device, const std::string& what, const std::string& model,
+                    int epochs) {
+  const study::Stopwatch watch;
+  auto dataset = limited(flags);
+  const int classes = dataset.num_classes();
+  BenchFlags with_model = flags;
+  with_model.model = model;
+  auto network = network_for(with_model, classes, device);
+  const auto input = network->input();
+  const data::ImageStore store(std::move(dataset), {study::preprocessing_of(input).spec()});
+  study::FoldSamples samples;
+  samples.classes = classes;
+  for (const auto& sample : store.dataset().samples) samples.labels.push_back(sample.label);
+  samples.train.resize(samples.labels.size());
+  std::iota(samples.train.begin(), samples.train.end(), 0);
+  samples.validation = {0};
+  study::ModelPlan plan;
+  plan.name = plan.architecture = model;
+  plan.first_trainable = what == "fconly" ? "fc" : "";
+  plan.training.epochs = epochs;
+  plan.training.batch_size = flags.batch;
+  const int64_t images = int64_t(samples.train.size());
+  study::FoldTrainer trainer(plan, 0, std::move(network), std::move(samples), 0);
+  const study::ImageSource validation(store, input, {}, 0, 0, device);
+  for (int epoch = 1; epoch <= epochs; ++epoch) {
+    const study::ImageSource train(store, input, data::Augmentation{}, 0, epoch, device);
+    trainer.run_epoch(&train, validation, [](int64_t) {});
+  }
+  report(flags, what, double(images * epochs) / watch.seconds(), watch.seconds());
+}
+
+void bench_data(const BenchFlags& flags, Device device) {
+  const study::Stopwatch watch;
+  auto dataset = limited(flags);
+  models::InputSpec input;
+  if (flags.image_size > 0) input.size = flags.image_size;
+  const data::ImageStore store(std::move(dataset), {study::preprocessing_of(input).spec()});
+  std::vector<int> order(size_t(store.dataset().size()), 0);
+  std::iota(order.begin(), order.end(), 0);
+  for (int epoch = 1; epoch <= flags.epochs; ++epoch) {
+    const study::ImageSource source(store, input, data::Augmentation{}, 0, epoch, device);
+    source.each_batch(order, flags.batch, [](const study::Input&) {});
+  }
+  report(flags, "data", double(order.size()) * flags.epochs / watch.seconds(), watch.seconds());
+}
+
+void run(const BenchFlags& flags) {
+  const Device device = flags.compute.apply();
+  if (flags.batch < 1 || flags.repetitions < 1 || flags.epochs < 1) {
+    fail("--batch, --repetitions and --epochs must be at least 1");
+  }
+  if (flags.name == "infer") return bench_inference(flags, device);
+  if (flags.name == "step") return bench_step(flags, device, false);
+  if (flags.name == "layer4") return bench_step(flags, device, true);
+  if (flags.name == "fconly") return bench_training(flags, device, "fconly", flags.model, 1);
+  if (flags.name == "data") return bench_data(flags, device);
+  if (flags.name == "scratch") {
+    bench_training(flags, device, "scratch-mlp", "mlp", flags.epochs);
+    return bench_training(flags, device, "scratch-cnn", "cnn", flags.epochs);
+  }
+  fail("bench {}: unknown; use infer, step, layer4, fconly, data or scratch", flags.name);
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  CLI::App* verb = app.add_subcommand("bench", "Measure a piece of the job");
+  verb->footer(
+      "Example:\n  signet bench step --batch 32 --threads 2 --json\n  signet bench scratch --data "
+      "asl_dataset");
+  auto flags = std::make_shared<BenchFlags>();
+  verb->add_option("name", flags->name,
+                   "infer, step, layer4 (random images); fconly, data, scratch (image files)")
+      ->required();
+  verb->add_option("-b,--batch,--batch-size", flags->batch, "Images at once")->capture_default_str();
+  verb->add_option("--repetitions", flags->repetitions, "Timed calls, of which the median counts")
+      ->capture_default_str();
+  verb->add_option("--data,--data-dir", flags->data, "Image folder for fconly, data and scratch");
+  verb->add_option("--weights", flags->weights, "Pretrained weights (speed does not depend on them)");
+  verb->add_option("--limit", flags->limit, "Use so many of the images; 0 for all")->capture_default_str();
+  verb->add_option("--epochs", flags->epochs, "Epochs of data and scratch, which decode the files once")
+      ->capture_default_str();
+  verb->add_option("--image-size", flags->image_size, "Height and width of the input; 0 for the model's own");
+  verb->add_option("--model", flags->model, "resnet18 or resnet34")->capture_default_str();
+  verb->add_flag("--json", flags->json, "Print one JSON line");
+  flags->compute.add_to(*verb);
+  verb->callback([flags] { run(*flags); });
+}
+
+}  // namespace signet::apps

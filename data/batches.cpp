@@ -1,0 +1,112 @@
+#include "data/batches.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "kernels/parallel.h"
+
+namespace signet::data {
+
+void load_batch(Batch& batch, const ImageStore& store, std::span<const int> indices,
+                const Preprocessing& preprocessing, const Augmentation* augmentation, uint64_t seed,
+                int64_t epoch) {
+  const ImageSpec spec = preprocessing.spec();
+  batch.count = int(indices.size());
+  batch.height = batch.width = spec.size;
+  batch.channels = spec.channels;
+  batch.images.resize(indices.size() * size_t(spec.bytes()));
+  batch.labels.resize(indices.size());
+  batch.indices.assign(indices.begin(), indices.end());
+  parallel_for(batch.count, [&](int64_t i) {
+    const int64_t index = indices[size_t(i)];
+    const auto& sample = store.dataset().samples.at(size_t(index));
+    batch.labels[size_t(i)] = sample.label;
+    auto pixels = store.kept(index, spec);
+    std::vector<uint8_t> decoded;
+    if (pixels.empty()) {
+      decoded.resize(size_t(spec.bytes()));
+      store.read(index, spec, decoded);
+      pixels = decoded;
+    }
+    ImageWarp warp;
+    if (augmentation) {
+      warp = draw_warp(*augmentation, seed, epoch, image_key(sample.path), spec.size, spec.size);
+    }
+    cpu::image_warp(batch.images.data() + i * spec.bytes(), pixels.data(), &warp, preprocessing.mean.data(),
+                    preprocessing.deviation.data(), 1, spec.size, spec.size, spec.channels);
+  });
+}
+
+BatchLoader::BatchLoader(const ImageStore& store, std::vector<int> order, LoaderOptions options)
+    : store_(store), order_(std::move(order)), options_(std::move(options)) {
+  if (options_.batch_size < 1 || options_.prefetch < 0) {
+    throw std::invalid_argument("[BatchLoader] a batch has at least one image, prefetch is not negative");
+  }
+  for (const int i : order_) {
+    if (i < 0 || i >= store_.dataset().size()) {
+      throw std::invalid_argument("[BatchLoader] the order names an image that the store lacks");
+    }
+  }
+  if (options_.prefetch > 0 && !order_.empty()) {
+    thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
+  }
+}
+
+BatchLoader::~BatchLoader() = default;
+
+int64_t BatchLoader::batches() const {
+  const auto size = int64_t{options_.batch_size};
+  return (int64_t(order_.size()) + size - 1) / size;
+}
+
+bool BatchLoader::next(Batch& batch) {
+  if (taken_ == batches()) return false;
+  if (options_.prefetch == 0) {
+    make(batch, taken_);
+  } else {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !ready_.empty() || failure_; });
+    if (ready_.empty()) std::rethrow_exception(failure_);
+    std::swap(batch, ready_.front());
+    spare_.push_back(std::move(ready_.front()));
+    ready_.pop_front();
+    changed_.notify_all();
+  }
+  ++taken_;
+  return true;
+}
+
+void BatchLoader::make(Batch& batch, int64_t number) const {
+  const auto first = size_t(number) * size_t(options_.batch_size);
+  const auto count = std::min(size_t(options_.batch_size), order_.size() - first);
+  load_batch(batch, store_, std::span(order_).subspan(first, count), options_.preprocessing,
+             options_.augmentation ? &*options_.augmentation : nullptr, options_.seed, options_.epoch);
+}
+
+void BatchLoader::work(const std::stop_token& stop) {
+  try {
+    for (int64_t number = 0; number < batches(); ++number) {
+      Batch batch;
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, stop, [&] { return ready_.size() < size_t(options_.prefetch); });
+        if (stop.stop_requested()) return;
+        if (!spare_.empty()) {
+          batch = std::move(spare_.front());
+          spare_.pop_front();
+        }
+      }
+      make(batch, number);
+      const std::lock_guard lock(mutex_);
+      ready_.push_back(std::move(batch));
+      changed_.notify_all();
+    }
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    failure_ = std::current_exception();
+    changed_.notify_all();
+  }
+}
+
+}  // namespace signet::data

@@ -1,0 +1,138 @@
+#include "data/decode.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "tensor/error.h"
+#include "tensor/files.h"
+
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_PNG
+#define STBI_NO_STDIO
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include <stb_image.h>
+#pragma GCC diagnostic pop
+
+namespace signet::data {
+namespace {
+
+uint32_t big_endian(std::string_view bytes, size_t at, int count) {
+  uint32_t value = 0;
+  for (int i = 0; i < count; ++i) value = value << 8 | uint8_t(bytes[at + size_t(i)]);
+  return value;
+}
+
+/// Whether the end-of-image marker is reached by walking the segments and scans of a JPEG file (ITU-T T.81,
+/// annex B). stb_image fills what is missing with grey and says nothing.
+bool jpeg_is_complete(std::string_view bytes) {
+  size_t at = 2;
+  while (at + 1 < bytes.size()) {
+    const auto marker = uint8_t(bytes[at + 1]);
+    if (uint8_t(bytes[at]) != 0xFF || marker == 0x00 || marker == 0xFF ||
+        (marker >= 0xD0 && marker <= 0xD7)) {
+      ++at;  // coded data: stuffed zeros, fill bytes and restart markers belong to it
+      continue;
+    }
+    if (marker == 0xD9) return true;
+    if (at + 4 > bytes.size()) return false;
+    at += 2 + big_endian(bytes, at + 2, 2);
+  }
+  return false;
+}
+
+constexpr std::array<uint32_t, 256> kCrcTable = [] {
+  std::array<uint32_t, 256> table{};
+  for (uint32_t n = 0; n < 256; ++n) {
+    uint32_t c = n;
+    for (int bit = 0; bit < 8; ++bit) c = (c & 1) ? 0xEDB88320u ^ (c >> 1) : c >> 1;
+    table[n] = c;
+  }
+  return table;
+}();
+
+uint32_t crc32(std::string_view bytes) {
+  uint32_t c = 0xFFFFFFFFu;
+  for (const char b : bytes) c = kCrcTable[(c ^ uint8_t(b)) & 0xFF] ^ (c >> 8);
+  return ~c;
+}
+
+/// Walks the chunks of a PNG file (RFC 2083, section 3) to its end chunk. stb_image leaves the check sums
+/// alone.
+void check_png(std::string_view bytes, const std::string& name) {
+  size_t at = 8;
+  while (at + 12 <= bytes.size()) {
+    const size_t length = big_endian(bytes, at, 4);
+    if (length > bytes.size() - at - 12) break;
+    const auto content = bytes.substr(at + 4, 4 + length);
+    if (crc32(content) != big_endian(bytes, at + 8 + length, 4)) {
+      fail("{}: is a damaged PNG file (a check sum is wrong); replace the file", name);
+    }
+    if (content.starts_with("IEND")) return;
+    at += 12 + length;
+  }
+  fail("{}: is cut short (a PNG file without its end); copy or download the file again", name);
+}
+
+void check_container(std::string_view bytes, const std::string& name) {
+  if (bytes.empty()) fail("{}: is an empty file; replace or delete it", name);
+  if (bytes.starts_with("\x89PNG\r\n\x1a\n")) {
+    check_png(bytes, name);
+  } else if (bytes.starts_with("\xFF\xD8\xFF")) {
+    if (!jpeg_is_complete(bytes)) {
+      fail("{}: is cut short (a JPEG file without its end marker); copy or download the file again", name);
+    }
+  } else {
+    fail("{}: is not a JPEG or PNG image, whatever its name says; convert or delete it", name);
+  }
+}
+
+/// Grey, grey with alpha or RGB with alpha to RGB; alpha on black.
+void spread_to_rgb(uint8_t* out, const uint8_t* in, int channels, int64_t count) {
+  const bool grey = channels <= 2;
+  const bool alpha = channels % 2 == 0;
+  for (int64_t i = 0; i < count; ++i, in += channels, out += 3) {
+    const int opacity = alpha ? in[channels - 1] : 255;
+    for (int c = 0; c < 3; ++c) out[c] = uint8_t((in[grey ? 0 : c] * opacity + 127) / 255);
+  }
+}
+
+}  // namespace
+
+Image decode_image(std::string_view bytes, const std::string& name) {
+  check_container(bytes, name);
+  if (bytes.size() > size_t{1} << 30) fail("{}: is larger than 1 GiB; make it smaller", name);
+  const auto* const data = reinterpret_cast<const stbi_uc*>(bytes.data());
+  const int size = int(bytes.size());
+  int width = 0, height = 0, channels = 0;
+  if (!stbi_info_from_memory(data, size, &width, &height, &channels)) {
+    fail("{}: cannot be decoded: {}; replace the file", name, stbi_failure_reason());
+  }
+  if (width < 1 || height < 1) fail("{}: has no pixels ({}x{}); delete it", name, width, height);
+  if (int64_t{width} * height > kMaxPixels) {
+    fail("{}: has {}x{} pixels, more than the {} million that are read; make it smaller", name, width, height,
+         kMaxPixels / 1'000'000);
+  }
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(data, size, &width, &height, &channels, 0), stbi_image_free);
+  if (!pixels) fail("{}: cannot be decoded: {}; replace the file", name, stbi_failure_reason());
+
+  Image image{height, width, 3, {}};
+  const int64_t count = int64_t{width} * height;
+  if (channels == 3) {
+    image.pixels.assign(pixels.get(), pixels.get() + count * 3);
+  } else {
+    image.pixels.resize(size_t(count) * 3);
+    spread_to_rgb(image.pixels.data(), pixels.get(), channels, count);
+  }
+  return image;
+}
+
+Image load_image(const std::filesystem::path& path) {
+  return decode_image(read_file(path), path.string());
+}
+
+}  // namespace signet::data

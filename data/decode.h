@@ -1,0 +1,25 @@
+#pragma once
+// JPEG and PNG files into RGB images.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "data/image.h"
+
+namespace signet::data {
+
+/// The largest image that is decoded, in pixels: a forged header must not make the program ask for gigabytes.
+inline constexpr int64_t kMaxPixels = 100'000'000;
+
+/// Decodes the bytes of a JPEG or PNG file to RGB. Grey is spread over three channels, transparency is
+/// composited on black (the background of cut-out hands), 16-bit samples keep their upper byte, CMYK is
+/// converted, an EXIF orientation is ignored (as Pillow's `convert("RGB")` does). Throws Error, beginning
+/// with `name`, for what is no such image, is damaged or cut short, has no pixels or more than kMaxPixels.
+Image decode_image(std::string_view bytes, const std::string& name);
+
+/// Reads and decodes a file. Throws Error as above, or when it cannot be read.
+Image load_image(const std::filesystem::path& path);
+
+}  // namespace signet::data

@@ -1,0 +1,145 @@
+#include "data/image.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace signet::data {
+namespace {
+
+constexpr int kFractionBits = 32 - 8 - 2;  // a sum of products with 8-bit pixels keeps two bits to spare
+
+/// For each output position the input positions it draws from, first[o] … first[o] + taps - 1, and their
+/// fixed-point weights [outputs, taps] (zero where an output has fewer).
+struct Filter {
+  int taps = 0;
+  std::vector<int> first, count;
+  std::vector<int32_t> weights;
+};
+
+Filter triangle_filter(int inputs, int outputs) {
+  const double step = double(inputs) / outputs;
+  const double support = std::max(step, 1.0);  // the triangle's half width, in input pixels
+  Filter filter;
+  filter.taps = int(std::ceil(support)) * 2 + 1;
+  filter.weights.assign(size_t(outputs) * size_t(filter.taps), 0);
+  std::vector<double> weights;
+  for (int o = 0; o < outputs; ++o) {
+    const double centre = (o + 0.5) * step;
+    const int first = std::max(int(centre - support + 0.5), 0);
+    const int last = std::min(int(centre + support + 0.5), inputs);
+    weights.clear();
+    double sum = 0;
+    for (int i = first; i < last; ++i) {
+      weights.push_back(std::max(1.0 - std::abs((i - centre + 0.5) / support), 0.0));
+      sum += weights.back();
+    }
+    filter.first.push_back(first);
+    filter.count.push_back(last - first);
+    for (size_t t = 0; t < weights.size(); ++t) {
+      filter.weights[size_t(o) * size_t(filter.taps) + t] =
+          int32_t(0.5 + weights[t] / sum * (1 << kFractionBits));
+    }
+  }
+  return filter;
+}
+
+/// out[o][i] = the weighted sum of the rows that output o draws from, for rows of `length` pixels. Both
+/// passes run through this loop, which has the compiler's vectors along the row.
+[[gnu::always_inline]] inline void blend_rows_inline(uint8_t* out, const uint8_t* in, int64_t length,
+                                                     const Filter& filter) {
+  std::vector<int32_t> sums(static_cast<size_t>(length));
+  int32_t* const sum = sums.data();
+  for (size_t o = 0; o < filter.first.size(); ++o) {
+    std::fill(sums.begin(), sums.end(), 1 << (kFractionBits - 1));
+    for (int t = 0; t < filter.count[o]; ++t) {
+      const int32_t weight = filter.weights[o * size_t(filter.taps) + size_t(t)];
+      const uint8_t* const row = in + (filter.first[o] + t) * length;
+      for (int64_t i = 0; i < length; ++i) sum[i] += weight * row[i];
+    }
+    // Weights are positive and add up to one but for their rounding, so that only 255 can be passed.
+    for (int64_t i = 0; i < length; ++i) out[i] = uint8_t(std::min(sum[i] >> kFractionBits, 255));
+    out += length;
+  }
+}
+
+#if defined(__x86_64__)
+// SSE2, which every x86-64 has, lacks a 32-bit multiplication; with AVX2 the same loop takes a third of the
+// time.
+[[gnu::target("avx2")]] void blend_rows_avx2(uint8_t* out, const uint8_t* in, int64_t length,
+                                             const Filter& filter) {
+  blend_rows_inline(out, in, length, filter);
+}
+#endif
+
+void blend_rows(uint8_t* out, const uint8_t* in, int64_t length, const Filter& filter) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) return blend_rows_avx2(out, in, length, filter);
+#endif
+  blend_rows_inline(out, in, length, filter);
+}
+
+/// Blends along the width: [height, width, channels] to [height, outputs, channels]. A band of rows at a time
+/// is turned on its side, so that the pixels blended are rows as above and the work stays in the first cache.
+template <int channels>
+void blend_columns(uint8_t* out, const uint8_t* in, int height, int width, const Filter& filter) {
+  constexpr int kBand = 32;
+  const int outputs = int(filter.first.size());
+  std::vector<uint8_t> turned(size_t(width) * kBand * channels), blended(size_t(outputs) * kBand * channels);
+  for (int top = 0; top < height; top += kBand) {
+    const int rows = std::min(kBand, height - top);
+    for (int y = 0; y < rows; ++y) {
+      const uint8_t* from = in + int64_t{top + y} * width * channels;
+      uint8_t* to = turned.data() + y * channels;
+      for (int x = 0; x < width; ++x, from += channels, to += rows * channels) {
+        for (int c = 0; c < channels; ++c) to[c] = from[c];
+      }
+    }
+    blend_rows(blended.data(), turned.data(), int64_t{rows} * channels, filter);
+    for (int y = 0; y < rows; ++y) {
+      const uint8_t* from = blended.data() + y * channels;
+      uint8_t* to = out + int64_t{top + y} * outputs * channels;
+      for (int x = 0; x < outputs; ++x, from += rows * channels, to += channels) {
+        for (int c = 0; c < channels; ++c) to[c] = from[c];
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Image to_grey(const Image& image) {
+  if (image.channels == 1) return image;
+  Image grey{image.height, image.width, 1, std::vector<uint8_t>(image.pixels.size() / 3)};
+  const uint8_t* in = image.pixels.data();
+  for (size_t i = 0; i < grey.pixels.size(); ++i, in += 3) {
+    grey.pixels[i] = uint8_t((19595u * in[0] + 38470u * in[1] + 7471u * in[2] + 0x8000u) >> 16);
+  }
+  return grey;
+}
+
+Image resize(const Image& image, int height, int width) {
+  if (image.height < 1 || image.width < 1 || height < 1 || width < 1) {
+    throw std::invalid_argument("[resize] image and target need at least one pixel");
+  }
+  if (image.channels != 1 && image.channels != 3) {
+    throw std::invalid_argument("[resize] images have 1 or 3 channels");
+  }
+  Image narrow;
+  const Image* source = &image;
+  if (width != image.width) {
+    narrow = {image.height, width, image.channels, {}};
+    narrow.pixels.resize(size_t(image.height) * size_t(width) * size_t(image.channels));
+    const auto blend = image.channels == 1 ? blend_columns<1> : blend_columns<3>;
+    blend(narrow.pixels.data(), image.pixels.data(), image.height, image.width,
+          triangle_filter(image.width, width));
+    source = &narrow;
+  }
+  if (height == image.height) return *source;
+  const int64_t length = int64_t{width} * image.channels;
+  Image out{height, width, image.channels, std::vector<uint8_t>(size_t(height) * size_t(length))};
+  blend_rows(out.pixels.data(), source->pixels.data(), length, triangle_filter(image.height, height));
+  return out;
+}
+
+}  // namespace signet::data

@@ -1,0 +1,52 @@
+// The gradient by the data is a convolution of dy with the transposed filter. With stride s, the pixels of dx
+// fall into s * s phases: row iy receives from output row oy through kernel row ky where
+//   oy * s = iy + padding - ky * dilation,
+// so every phase iy % s sees its own subset of the filter's rows, at unit steps through dy. Phases that no
+// tap reaches are products over nothing: zeros.
+
+#include <algorithm>
+
+#include "kernels/cpu/gather_gemm.h"
+#include "kernels/kernels.h"
+
+namespace signet::cpu {
+
+void conv2d_backward_data(float* dx, const float* dy, const float* w, Accumulate accumulate,
+                          const Conv2dShape& s) {
+  const int64_t line = s.in_width * s.in_channels;
+  for (int64_t phase_y = 0; phase_y < std::min(s.stride, s.in_height); ++phase_y) {
+    for (int64_t phase_x = 0; phase_x < std::min(s.stride, s.in_width); ++phase_x) {
+      const int64_t grid_height = (s.in_height - phase_y + s.stride - 1) / s.stride;
+      const int64_t grid_width = (s.in_width - phase_x + s.stride - 1) / s.stride;
+      float* corner = dx + phase_y * line + phase_x * s.in_channels;
+      GatherGemm problem{.left = {.x = dy,
+                                  .height = s.out_height(),
+                                  .width = s.out_width(),
+                                  .channels = s.out_channels,
+                                  .grid_height = grid_height,
+                                  .grid_width = grid_width},
+                         .rows = s.batch * grid_height * grid_width,
+                         .columns = s.in_channels,
+                         .right = w,
+                         .right_row_stride = s.kernel_height * s.kernel_width * s.in_channels,
+                         .out = corner,
+                         .image_stride = s.in_height * line,
+                         .line_stride = s.stride * line,
+                         .pixel_stride = s.stride * s.in_channels,
+                         .residual = accumulate == Accumulate::yes ? corner : nullptr};
+      // From the last tap to the first, the order in which they look at dy.
+      for (int64_t ky = s.kernel_height - 1; ky >= 0; --ky) {
+        for (int64_t kx = s.kernel_width - 1; kx >= 0; --kx) {
+          const int64_t y = phase_y + s.padding - ky * s.dilation, x = phase_x + s.padding - kx * s.dilation;
+          if (y % s.stride == 0 && x % s.stride == 0)
+            problem.left.add_tap({.dy = y / s.stride,
+                                  .dx = x / s.stride,
+                                  .offset = (ky * s.kernel_width + kx) * s.in_channels});
+        }
+      }
+      gather_gemm(problem);
+    }
+  }
+}
+
+}  // namespace signet::cpu

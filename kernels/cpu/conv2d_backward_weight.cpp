@@ -1,0 +1,182 @@
+// The gradient by the weights is a matrix product over pixels: dw[o, k] = sum over m of dy[m, o] * X[m, k],
+// with X the gathered input of gather.h. Blocks of pixels are packed, dy as [o / rows][pixel][rows] and X as
+// panels [pixel][width], and update a cache-resident part of dw tile by tile.
+//
+// Work is cut into panels of k, and, where dw is small, into ranges of pixels with a copy of dw each, merged
+// in their order. Both cuts depend on the shape alone.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/conv2d_backward_weight.cpp"
+#include "kernels/cpu/targets.h"
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#include "kernels/cpu/chunks.h"
+#include "kernels/cpu/gather-inl.h"
+#include "kernels/cpu/microkernel-inl.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/kernels.h"
+
+#ifndef SIGNET_CPU_BACKWARD_WEIGHT_ONCE
+#define SIGNET_CPU_BACKWARD_WEIGHT_ONCE
+namespace signet::cpu {
+// dw [out_channels, x.columns()] from pixels [row_begin, row_end) and panels [panel_begin, panel_end).
+struct WeightGradientChunk {
+  float* dw;
+  const float* dy;
+  const Gather* x;
+  int64_t out_channels, row_begin, row_end, panel_begin, panel_end;
+  bool accumulate;
+};
+struct WeightGradientTile {
+  int64_t rows, width;
+};
+// Pixels in a block: 128 of 48 columns are 24 KiB, half of an L1 cache.
+constexpr int64_t kPixels = 128;
+}  // namespace signet::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace signet::cpu {
+namespace HWY_NAMESPACE {
+
+constexpr int64_t kRankWidth = kRankVectors * kLanes;
+// A line more than panels need: packing spoils it, and at a distance of whole pages tiles would share a set
+// of the cache.
+constexpr int64_t kBlock = 2 * kLanes;
+constexpr int64_t kPanelPitch = kPixels * kRankWidth + kBlock;
+constexpr int64_t kGradientPitch = kPixels * kRankRows + kBlock;
+
+WeightGradientTile weight_gradient_tile() {
+  return {kRankRows, kRankWidth};
+}
+
+// to[o / rows][pixel][rows] = dy[pixel, o], with zeros beyond the last channel; tiles are tile_pitch apart.
+HWY_INLINE void pack_gradient(float* HWY_RESTRICT to, int64_t tile_pitch, const float* HWY_RESTRICT dy,
+                              int64_t pixels, int64_t channels) {
+  for (int64_t p = 0; p < pixels; ++p, to += kRankRows, dy += channels) {
+    float* HWY_RESTRICT tile = to;
+    int64_t o = 0;
+    for (; o + kRankRows <= channels; o += kRankRows, tile += tile_pitch)
+      for (int64_t i = 0; i < kRankRows; ++i) tile[i] = dy[o + i];
+    if (o < channels)
+      for (int64_t i = 0; i < kRankRows; ++i) tile[i] = i < channels - o ? dy[o + i] : 0;
+  }
+}
+
+// dw[r, j] = or += tile[r][j] for the tile's part inside dw.
+HWY_INLINE void store_gradient(float* dw, int64_t pitch, const float* tile, int64_t tile_pitch, int64_t rows,
+                               int64_t columns, bool accumulate) {
+  for (int64_t r = 0; r < rows; ++r, dw += pitch, tile += tile_pitch) {
+    for (int64_t j = 0; j < columns; ++j) dw[j] = accumulate ? dw[j] + tile[j] : tile[j];
+  }
+}
+
+void weight_gradient_chunk(const WeightGradientChunk& w) {
+  const int64_t k_total = w.x->columns(), tiles = ceil_div(w.out_channels, kRankRows);
+  constexpr int64_t kTileSize = kRankRows * kRankWidth;
+  float* sums = scratch(Scratch::tile, (w.panel_end - w.panel_begin) * tiles * kTileSize);
+  float* left = scratch(Scratch::left, tiles * kGradientPitch);
+  float* right = scratch(Scratch::right, (w.panel_end - w.panel_begin) * kPanelPitch);
+  const int64_t k_begin = w.panel_begin * kRankWidth;
+
+  for (int64_t row = w.row_begin, end;; row = end) {
+    end = std::min(row + kPixels, w.row_end);
+    const int64_t pixels = end - row;
+    pack_gradient(left, kGradientPitch, w.dy + row * w.out_channels, pixels, w.out_channels);
+    pack_gather({right, kRankWidth, kPanelPitch, kRankWidth}, *w.x, row, pixels, k_begin,
+                std::min(w.panel_end * kRankWidth, k_total));
+    float* sum = sums;
+    for (int64_t panel = w.panel_begin; panel < w.panel_end; ++panel) {
+      const int64_t k = panel * kRankWidth, k_end = std::min(k + kRankWidth, k_total);
+      const float* x = right + (panel - w.panel_begin) * kPanelPitch;
+      for (int64_t tile = 0; tile < tiles; ++tile, sum += kTileSize)
+        multiply_tile<kRankRows, kRankVectors, Panel::by_step>(sum, left + tile * kGradientPitch, x, pixels,
+                                                               row > w.row_begin, sum + kTileSize);
+      if (end < w.row_end) continue;
+      for (int64_t tile = 0; tile < tiles; ++tile) {
+        const int64_t o = tile * kRankRows;
+        store_gradient(w.dw + o * k_total + k, k_total, sum + (tile - tiles) * kTileSize, kRankWidth,
+                       std::min<int64_t>(kRankRows, w.out_channels - o), k_end - k, w.accumulate);
+      }
+    }
+    if (end == w.row_end) break;
+  }
+}
+
+// dw[n] = or += the sum of `count` copies of dw, one after another in memory.
+void weight_gradient_merge(float* HWY_RESTRICT dw, const float* HWY_RESTRICT copies, int64_t count,
+                           int64_t pitch, int64_t n, bool accumulate) {
+  for (int64_t i = 0; i < n; ++i) dw[i] = accumulate ? dw[i] + copies[i] : copies[i];
+  for (int64_t copy = 1; copy < count; ++copy)
+    for (int64_t i = 0; i < n; ++i) dw[i] += copies[copy * pitch + i];
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace signet::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace signet::cpu {
+
+HWY_EXPORT(weight_gradient_tile);
+HWY_EXPORT(weight_gradient_chunk);
+HWY_EXPORT(weight_gradient_merge);
+
+namespace {
+// Floats of dw, and panels of X, that a chunk keeps in cache.
+constexpr int64_t kResident = 1 << 17, kPanels = 16;
+// Chunks wanted, floats that all copies of dw may take, and pixels that make a copy worth its merging.
+constexpr int64_t kChunks = 16, kCopies = 1 << 20, kPixelGrain = 512, kMergeGrain = 1 << 12;
+}  // namespace
+
+void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumulate accumulate,
+                            const Conv2dShape& s) {
+  const int64_t size = s.weight_size(), rows = s.batch * s.out_height() * s.out_width();
+  if (size == 0) return;
+  Gather gather{.x = x,
+                .height = s.in_height,
+                .width = s.in_width,
+                .channels = s.in_channels,
+                .grid_height = s.out_height(),
+                .grid_width = s.out_width(),
+                .step = s.stride};
+  for (int64_t ky = 0; ky < s.kernel_height; ++ky)
+    for (int64_t kx = 0; kx < s.kernel_width; ++kx)
+      gather.add_tap({.dy = ky * s.dilation - s.padding, .dx = kx * s.dilation - s.padding});
+
+  const WeightGradientTile tile = HWY_DYNAMIC_DISPATCH(weight_gradient_tile)();
+  const int64_t panels = ceil_div(gather.columns(), tile.width);
+  const int64_t resident =
+      std::clamp<int64_t>(kResident / (round_up(s.out_channels, tile.rows) * tile.width), 1, kPanels);
+  const int64_t wanted = ceil_div(panels, resident);
+  const int64_t copies = std::max<int64_t>(
+      1, std::min({ceil_div(kChunks, wanted), kCopies / size, ceil_div(rows, kPixelGrain)}));
+  const int64_t group = ceil_div(panels, std::min(panels, std::max(wanted, ceil_div(kChunks, copies))));
+  const int64_t groups = ceil_div(panels, group), pixels = ceil_div(rows, copies);
+
+  float* partial = copies > 1 ? scratch(Scratch::partials, copies * size) : dw;
+  const bool add = accumulate == Accumulate::yes;
+  const auto kernel = HWY_DYNAMIC_DISPATCH(weight_gradient_chunk);
+  parallel_for(copies * groups, [&](int64_t chunk) {
+    const int64_t copy = chunk / groups, panel = chunk % groups * group;
+    kernel({.dw = partial + copy * size,
+            .dy = dy,
+            .x = &gather,
+            .out_channels = s.out_channels,
+            .row_begin = std::min(rows, copy * pixels),
+            .row_end = std::min(rows, (copy + 1) * pixels),
+            .panel_begin = panel,
+            .panel_end = std::min(panels, panel + group),
+            .accumulate = copies == 1 && add});
+  });
+  if (copies == 1) return;
+  const auto merge = HWY_DYNAMIC_DISPATCH(weight_gradient_merge);
+  parallel_ranges(size, kMergeGrain, [&](int64_t begin, int64_t end, int64_t) {
+    merge(dw + begin, partial + begin, copies, size, end - begin, add);
+  });
+}
+
+}  // namespace signet::cpu
+#endif

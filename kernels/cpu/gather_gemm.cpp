@@ -1,0 +1,233 @@
+// The right matrix is packed once into panels of two vectors' width, [k][width] each. A chunk of work is a
+// few tiles of rows: for one block of k after another it gathers the rows into cache, [k / 16][tile
+// rows][16], and passes every panel over all of them, so that a panel's block stays in L1 while the rows come
+// from L2. Unfinished sums wait in scratch memory, a contiguous tile for each pair of tile and panel.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/gather_gemm.cpp"
+#include "kernels/cpu/targets.h"
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#include "kernels/cpu/chunks.h"
+#include "kernels/cpu/gather-inl.h"
+#include "kernels/cpu/gather_gemm.h"
+#include "kernels/cpu/microkernel-inl.h"
+#include "kernels/cpu/scratch.h"
+
+#ifndef SIGNET_CPU_GATHER_GEMM_ONCE
+#define SIGNET_CPU_GATHER_GEMM_ONCE
+namespace signet::cpu {
+// A chunk: rows [row_begin, row_end) by panels [panel_begin, panel_end).
+struct GatherGemmChunk {
+  int64_t row_begin, row_end, panel_begin, panel_end;
+};
+struct GatherGemmTile {
+  int64_t rows, columns;
+};
+}  // namespace signet::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace signet::cpu {
+namespace HWY_NAMESPACE {
+
+// Blocks of k begin on a cache line of the gathered rows.
+constexpr int64_t kLineFloats = 16;
+constexpr int64_t kTileColumns = kTileVectors * kLanes;
+
+using TileKernel = void (*)(float*, const float*, const float*, int64_t, bool, const float*);
+
+struct TileChoice {
+  TileKernel full, narrow;
+};
+
+template <int M>
+constexpr TileChoice kTileOf{multiply_tile<M, kTileVectors, Panel::by_row>,
+                             multiply_tile<M, 1, Panel::by_row>};
+
+// The smallest tile with at least that many rows.
+HWY_INLINE TileChoice choose_tile(int64_t rows) {
+  if (rows <= 1) return kTileOf<1>;
+  if (rows <= 2) return kTileOf<2>;
+  if (rows <= 4) return kTileOf<4>;
+#if HWY_TARGET == HWY_AVX3
+  if (rows <= 8) return kTileOf<8>;
+#endif
+  return kTileOf<kTileRows>;
+}
+
+GatherGemmTile gather_gemm_tile() {
+  return {kTileRows, kTileColumns};
+}
+
+#if HWY_TARGET != HWY_SCALAR
+// to[i * to_pitch + j] = from[j * from_pitch + i] for i, j < 4.
+HWY_INLINE void transpose4(float* to, int64_t to_pitch, const float* from, int64_t from_pitch) {
+  const hn::FixedTag<float, 4> d;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_pitch);
+  const auto r2 = hn::LoadU(d, from + 2 * from_pitch), r3 = hn::LoadU(d, from + 3 * from_pitch);
+  const auto a = hn::InterleaveLower(d, r0, r2), b = hn::InterleaveUpper(d, r0, r2);
+  const auto e = hn::InterleaveLower(d, r1, r3), f = hn::InterleaveUpper(d, r1, r3);
+  hn::Store(hn::InterleaveLower(d, a, e), d, to);
+  hn::Store(hn::InterleaveUpper(d, a, e), d, to + to_pitch);
+  hn::Store(hn::InterleaveLower(d, b, f), d, to + 2 * to_pitch);
+  hn::Store(hn::InterleaveUpper(d, b, f), d, to + 3 * to_pitch);
+}
+#endif
+
+// Panel `panel` of the right matrix: [k][width], width = kTileColumns or, for a last panel that needs no
+// more, one vector; columns beyond the matrix are zeros.
+void gather_gemm_pack_panel(float* to, const GatherGemm& p, int64_t panel) {
+  const int64_t column = panel * kTileColumns;
+  const int64_t count = std::min(kTileColumns, p.columns - column);
+  const int64_t width = count <= kLanes ? kLanes : kTileColumns;
+  const Lanes d;
+  for (const Tap& tap : p.left.taps) {
+    const float* from = p.right + tap.offset + column * p.right_column_stride;
+    int64_t c = 0;
+    if (p.right_column_stride == 1) {
+      for (; c < p.left.channels; ++c, to += width, from += p.right_row_stride) {
+        for (int64_t j = 0; j < width; j += kLanes) {
+          const int64_t left = count - j;
+          const auto v = left >= kLanes ? hn::LoadU(d, from + j)
+                         : left > 0     ? hn::MaskedLoad(hn::FirstN(d, size_t(left)), d, from + j)
+                                        : hn::Zero(d);
+          hn::Store(v, d, to + j);
+        }
+      }
+      continue;
+    }
+    const int64_t ld = p.right_column_stride;
+#if HWY_TARGET != HWY_SCALAR
+    if (p.right_row_stride == 1) {
+      for (; c + 4 <= p.left.channels; c += 4, to += 4 * width, from += 4) {
+        int64_t j = 0;
+        for (; j + 4 <= count; j += 4) transpose4(to + j, width, from + j * ld, ld);
+        for (; j < width; ++j)
+          for (int64_t i = 0; i < 4; ++i) to[i * width + j] = j < count ? from[j * ld + i] : 0;
+      }
+    }
+#endif
+    for (; c < p.left.channels; ++c, to += width, from += p.right_row_stride)
+      for (int64_t j = 0; j < width; ++j) to[j] = j < count ? from[j * ld] : 0;
+  }
+}
+
+template <bool kPartial>
+HWY_INLINE void finish_vector(const GatherGemm& p, const float* sum, int64_t at, int64_t column,
+                              int64_t count) {
+  const Lanes d;
+  const auto mask = hn::FirstN(d, size_t(count));
+  const auto load = [&](const float* from)
+                        HWY_ATTR { return kPartial ? hn::MaskedLoad(mask, d, from) : hn::LoadU(d, from); };
+  auto v = hn::Load(d, sum);
+  if (p.bias) v = hn::Add(v, load(p.bias + column));
+  if (p.residual) v = hn::Add(v, load(p.residual + at));
+  // NaN <= 0 is false, so NaN stays.
+  if (p.relu) v = hn::IfThenZeroElse(hn::Le(v, hn::Zero(d)), v);
+  if (kPartial) {
+    hn::BlendedStore(v, mask, d, p.out + at);
+  } else {
+    hn::StoreU(v, d, p.out + at);
+  }
+}
+
+// Stores a tile whose rows begin at out + offsets[r] and whose first column is `column`.
+HWY_INLINE void finish_tile(const GatherGemm& p, const float* sums, int64_t width, const int64_t* offsets,
+                            int64_t rows, int64_t column) {
+  for (int64_t r = 0; r < rows; ++r, sums += width) {
+    for (int64_t j = 0; j < width; j += kLanes) {
+      const int64_t count = p.columns - column - j;
+      if (count >= kLanes) {
+        finish_vector<false>(p, sums + j, offsets[r] + column + j, column + j, kLanes);
+      } else if (count > 0) {
+        finish_vector<true>(p, sums + j, offsets[r] + column + j, column + j, count);
+      }
+    }
+  }
+}
+
+void gather_gemm_chunk(const GatherGemm& p, const float* panels, const GatherGemmChunk& chunk) {
+  const Gather& g = p.left;
+  const int64_t k_total = g.columns(), row_count = chunk.row_end - chunk.row_begin;
+  const int64_t tiles = ceil_div(row_count, kTileRows);
+  const int64_t depths = std::max<int64_t>(1, ceil_div(k_total, kDepth));
+  const int64_t depth = round_up(ceil_div(k_total, depths), kLineFloats);
+  const bool keep = depths > 1;
+  float* left = scratch(Scratch::left, (tiles * kTileRows + 1) * kPitch);
+  float* sums = scratch(
+      Scratch::tile, kTileRows * kTileColumns * (keep ? tiles * (chunk.panel_end - chunk.panel_begin) : 1));
+  int64_t offsets[kTileRows];
+
+  for (int64_t k = 0, end;; k = end) {
+    end = std::min(k_total, k + depth);
+    pack_gather({left, kDepth, 0, kPitch}, g, chunk.row_begin, row_count, k, end);
+    // The last tile's spare rows are computed like the others, on zeros.
+    std::fill_n(left + row_count * kPitch, (tiles * kTileRows - row_count) * kPitch, 0.0f);
+    for (int64_t panel = chunk.panel_begin; panel < chunk.panel_end; ++panel) {
+      const int64_t column = panel * kTileColumns;
+      const bool narrow = p.columns - column <= kLanes;
+      const int64_t width = narrow ? kLanes : kTileColumns;
+      const float* right = panels + column * k_total + k * width;
+      for (int64_t tile = 0; tile < tiles; ++tile) {
+        const int64_t row = chunk.row_begin + tile * kTileRows;
+        const int64_t rows = std::min<int64_t>(kTileRows, chunk.row_end - row);
+        const TileChoice choice = choose_tile(rows);
+        float* sum = sums;
+        if (keep) sum += ((panel - chunk.panel_begin) * tiles + tile) * kTileRows * kTileColumns;
+        (narrow ? choice.narrow : choice.full)(sum, left + tile * kTileRows * kPitch, right, end - k, k > 0,
+                                               right + kTileColumns * k_total + 4 * (end - k) * tile);
+        if (end < k_total) continue;
+        GridPixel pixel = grid_pixel(g, row);
+        for (int64_t r = 0; r < rows; ++r, next_pixel(g, pixel))
+          offsets[r] = pixel.image * p.image_stride + pixel.y * p.line_stride + pixel.x * p.pixel_stride;
+        finish_tile(p, sum, width, offsets, rows, column);
+      }
+    }
+    if (end == k_total) break;
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace signet::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace signet::cpu {
+
+HWY_EXPORT(gather_gemm_tile);
+HWY_EXPORT(gather_gemm_pack_panel);
+HWY_EXPORT(gather_gemm_chunk);
+
+namespace {
+// Tiles in a chunk: their rows, a block of k deep, and their sums fill about half of an L2 cache.
+constexpr int64_t kChunkTiles = 8;
+// Fewer chunks than this are cut across the panels as well, each part gathering the rows for itself.
+constexpr int64_t kChunks = 16;
+}  // namespace
+
+void gather_gemm(const GatherGemm& p) {
+  if (p.rows == 0 || p.columns == 0) return;
+  const GatherGemmTile tile = HWY_DYNAMIC_DISPATCH(gather_gemm_tile)();
+  const int64_t panel_count = ceil_div(p.columns, tile.columns), tiles = ceil_div(p.rows, tile.rows);
+  const int64_t k = p.left.columns();
+  float* panels = scratch(Scratch::weights, panel_count * tile.columns * k);
+  const auto pack = HWY_DYNAMIC_DISPATCH(gather_gemm_pack_panel);
+  parallel_for(panel_count, [&](int64_t panel) { pack(panels + panel * tile.columns * k, p, panel); });
+
+  const int64_t row_chunks = ceil_div(tiles, kChunkTiles);
+  const int64_t rows = ceil_div(tiles, row_chunks) * tile.rows;
+  const int64_t groups = std::min(panel_count, ceil_div(kChunks, row_chunks));
+  const int64_t group = ceil_div(panel_count, groups);
+  const auto kernel = HWY_DYNAMIC_DISPATCH(gather_gemm_chunk);
+  parallel_for(row_chunks * groups, [&](int64_t chunk) {
+    const int64_t row = chunk / groups * rows, panel = chunk % groups * group;
+    if (row >= p.rows || panel >= panel_count) return;
+    kernel(p, panels, {row, std::min(p.rows, row + rows), panel, std::min(panel_count, panel + group)});
+  });
+}
+
+}  // namespace signet::cpu
+#endif

@@ -1,0 +1,35 @@
+#pragma once
+// The product of a gathered matrix (gather.h) and a matrix of weights, with what follows a convolution fused
+// into the store: the engine of conv2d_forward, conv2d_backward_data and gemm.
+
+#include <cstdint>
+
+#include "kernels/cpu/gather.h"
+
+namespace signet::cpu {
+
+struct GatherGemm {
+  Gather left;
+  int64_t rows = 0, columns = 0;
+
+  /// right(k = (t, c), j) = right[taps[t].offset + c * right_row_stride + j * right_column_stride], where one
+  /// of the strides is 1.
+  const float* right = nullptr;
+  int64_t right_row_stride = 1, right_column_stride = 1;
+
+  /// Grid pixel (n, gy, gx) is stored at out + n * image_stride + gy * line_stride + gx * pixel_stride.
+  float* out = nullptr;
+  int64_t image_stride = 0, line_stride = 0, pixel_stride = 0;
+
+  /// out = relu(product + bias[columns] + residual); residual is laid out as out, may be out itself, and may
+  /// be null like bias.
+  const float* bias = nullptr;
+  const float* residual = nullptr;
+  bool relu = false;
+};
+
+/// Each element of the product is one chain of multiply-adds in the order of k: the same bits for a row
+/// wherever it stands, and for any number of threads.
+void gather_gemm(const GatherGemm& problem);
+
+}  // namespace signet::cpu

@@ -1,0 +1,165 @@
+// Pooling over NHWC planes, vectorised along the channels in blocks that stay in registers or L1.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/pooling.cpp"
+#include "kernels/cpu/targets.h"
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#include "kernels/cpu/chunks.h"
+#include "kernels/kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace signet::cpu {
+namespace HWY_NAMESPACE {
+
+constexpr int64_t kPoolBlock = 64;
+
+// One output pixel, `count` <= kPoolBlock channels, of the window [top, bottom) x [left, right) of the plane
+// x.
+HWY_INLINE void maxpool_window(float* y, int32_t* index, const float* x, int64_t top, int64_t bottom,
+                               int64_t left, int64_t right, int64_t width, int64_t channels, int64_t count) {
+  float best[kPoolBlock];
+  int32_t place[kPoolBlock];
+  const int32_t first = int32_t(top * width + left);
+  for (int64_t c = 0; c < count; ++c) {
+    best[c] = x[first * channels + c];
+    place[c] = first;
+  }
+  for (int64_t iy = top; iy < bottom; ++iy) {
+    for (int64_t ix = left; ix < right; ++ix) {
+      const int32_t here = int32_t(iy * width + ix);
+      const float* pixel = x + here * channels;
+      for (int64_t c = 0; c < count; ++c) {
+        const float value = pixel[c];
+        const bool take = value > best[c] || value != value;
+        best[c] = take ? value : best[c];
+        place[c] = take ? here : place[c];
+      }
+    }
+  }
+  for (int64_t c = 0; c < count; ++c) y[c] = best[c];
+  if (index)
+    for (int64_t c = 0; c < count; ++c) index[c] = place[c];
+}
+
+// One row of output pixels. y and index stand at the row, x at the image.
+void maxpool_row(float* y, int32_t* index, const float* x, int64_t oy, const Pool2dShape& s) {
+  const int64_t out_width = s.out_width();
+  const int64_t top = oy * s.stride - s.padding;
+  const int64_t from = top < 0 ? 0 : top, to = top + s.kernel < s.in_height ? top + s.kernel : s.in_height;
+  for (int64_t ox = 0; ox < out_width; ++ox) {
+    const int64_t left = ox * s.stride - s.padding;
+    const int64_t begin = left < 0 ? 0 : left,
+                  end = left + s.kernel < s.in_width ? left + s.kernel : s.in_width;
+    for (int64_t c = 0; c < s.channels; c += kPoolBlock) {
+      const int64_t at = ox * s.channels + c;
+      // The full block has a constant length, which lets the compiler keep it in registers.
+      if (s.channels - c >= kPoolBlock) {
+        maxpool_window(y + at, index ? index + at : nullptr, x + c, from, to, begin, end, s.in_width,
+                       s.channels, kPoolBlock);
+      } else {
+        maxpool_window(y + at, index ? index + at : nullptr, x + c, from, to, begin, end, s.in_width,
+                       s.channels, s.channels - c);
+      }
+    }
+  }
+}
+
+// One row of input pixels: each gathers from the windows that reach it. dx stands at the row, dy and index at
+// the image.
+void maxpool_gradient_row(float* dx, const float* dy, const int32_t* index, int64_t iy,
+                          const Pool2dShape& s) {
+  const int64_t out_height = s.out_height(), out_width = s.out_width(), channels = s.channels;
+  const auto first_window = [&](int64_t i) {
+    const int64_t distance = i + s.padding - s.kernel;
+    return distance < 0 ? 0 : distance / s.stride + 1;
+  };
+  const auto end_window = [&](int64_t i, int64_t windows) {
+    const int64_t end = (i + s.padding) / s.stride + 1;
+    return end < windows ? end : windows;
+  };
+  const int64_t top = first_window(iy), bottom = end_window(iy, out_height);
+  for (int64_t ix = 0; ix < s.in_width; ++ix) {
+    float* HWY_RESTRICT to = dx + ix * channels;
+    const int32_t here = int32_t(iy * s.in_width + ix);
+    for (int64_t c = 0; c < channels; ++c) to[c] = 0;
+    const int64_t left = first_window(ix), right = end_window(ix, out_width);
+    for (int64_t oy = top; oy < bottom; ++oy) {
+      for (int64_t ox = left; ox < right; ++ox) {
+        const int64_t at = (oy * out_width + ox) * channels;
+        const int32_t* HWY_RESTRICT place = index + at;
+        const float* HWY_RESTRICT from = dy + at;
+        for (int64_t c = 0; c < channels; ++c) to[c] += place[c] == here ? from[c] : 0.0f;
+      }
+    }
+  }
+}
+
+void avgpool_image(float* HWY_RESTRICT y, const float* HWY_RESTRICT x, int64_t pixels, int64_t channels) {
+  for (int64_t c = 0; c < channels; ++c) y[c] = 0;
+  for (int64_t p = 0; p < pixels; ++p, x += channels)
+    for (int64_t c = 0; c < channels; ++c) y[c] += x[c];
+  const float count = float(pixels);
+  for (int64_t c = 0; c < channels; ++c) y[c] /= count;
+}
+
+void avgpool_gradient_image(float* HWY_RESTRICT dx, const float* HWY_RESTRICT dy, int64_t pixels,
+                            int64_t channels) {
+  const float count = float(pixels);
+  for (int64_t c = 0; c < channels; ++c) dx[c] = dy[c] / count;
+  for (int64_t p = 1; p < pixels; ++p)
+    for (int64_t c = 0; c < channels; ++c) dx[p * channels + c] = dx[c];
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace signet::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace signet::cpu {
+
+HWY_EXPORT(maxpool_row);
+HWY_EXPORT(maxpool_gradient_row);
+HWY_EXPORT(avgpool_image);
+HWY_EXPORT(avgpool_gradient_image);
+
+void maxpool_forward(float* y, int32_t* index, const float* x, const Pool2dShape& s) {
+  const auto kernel = HWY_DYNAMIC_DISPATCH(maxpool_row);
+  const int64_t row = s.out_width() * s.channels, plane = s.in_height * s.in_width * s.channels;
+  const int64_t grain = std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, s.stride * s.stride * row));
+  parallel_ranges(s.batch * s.out_height(), grain, [&](int64_t begin, int64_t end, int64_t) {
+    for (int64_t r = begin; r < end; ++r)
+      kernel(y + r * row, index ? index + r * row : nullptr, x + r / s.out_height() * plane,
+             r % s.out_height(), s);
+  });
+}
+
+void maxpool_backward(float* dx, const float* dy, const int32_t* index, const Pool2dShape& s) {
+  const auto kernel = HWY_DYNAMIC_DISPATCH(maxpool_gradient_row);
+  const int64_t row = s.in_width * s.channels, plane = s.out_height() * s.out_width() * s.channels;
+  const int64_t grain = std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, row));
+  parallel_ranges(s.batch * s.in_height, grain, [&](int64_t begin, int64_t end, int64_t) {
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t at = r / s.in_height * plane;
+      kernel(dx + r * row, dy + at, index + at, r % s.in_height, s);
+    }
+  });
+}
+
+void global_avgpool_forward(float* y, const float* x, int64_t batch, int64_t pixels, int64_t channels) {
+  const auto kernel = HWY_DYNAMIC_DISPATCH(avgpool_image);
+  parallel_for(batch,
+               [&](int64_t b) { kernel(y + b * channels, x + b * pixels * channels, pixels, channels); });
+}
+
+void global_avgpool_backward(float* dx, const float* dy, int64_t batch, int64_t pixels, int64_t channels) {
+  const auto kernel = HWY_DYNAMIC_DISPATCH(avgpool_gradient_image);
+  if (pixels == 0) return;
+  parallel_for(batch,
+               [&](int64_t b) { kernel(dx + b * pixels * channels, dy + b * channels, pixels, channels); });
+}
+
+}  // namespace signet::cpu
+#endif

@@ -1,0 +1,166 @@
+// The pool keeps num_threads() - 1 workers. A worker that finds nothing to do spins for a moment, because the
+// kernels of a network follow each other within microseconds, and then sleeps. A job ends when its chunks
+// have run out and every worker that had joined has left; a worker that is still waking up then is not
+// waited for.
+
+#include "kernels/parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace signet {
+namespace {
+
+constexpr int kSpins = 2000;
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// Set while this thread runs a body of parallel_for, so that a nested call runs inline.
+thread_local bool inside_body = false;
+
+struct Job {
+  void (*body)(void*, int64_t);
+  void* context;
+  int64_t chunks;
+  std::atomic<int64_t> next{0};
+  std::mutex failure_mutex;
+  std::exception_ptr failure;
+
+  void work() {
+    inside_body = true;
+    for (int64_t chunk; (chunk = next.fetch_add(1, std::memory_order_relaxed)) < chunks;) {
+      try {
+        body(context, chunk);
+      } catch (...) {
+        const std::lock_guard lock(failure_mutex);
+        if (!failure) failure = std::current_exception();
+        next.store(chunks, std::memory_order_relaxed);
+      }
+    }
+    inside_body = false;
+  }
+};
+
+class Pool {
+ public:
+  Pool() { start(int(std::max(1u, std::thread::hardware_concurrency()))); }
+  ~Pool() { stop(); }
+
+  int size() const { return size_.load(std::memory_order_relaxed); }
+
+  void resize(int count) {
+    const std::lock_guard run(run_mutex_);
+    if (count == size()) return;
+    stop();
+    start(count);
+  }
+
+  // False if another thread of the application holds the pool at this moment.
+  bool run(Job& job) {
+    const std::unique_lock run(run_mutex_, std::try_to_lock);
+    if (!run.owns_lock()) return false;
+    {
+      const std::lock_guard lock(mutex_);
+      job_ = &job;
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    if (sleepers_.load() > 0) wake_.notify_all();
+    job.work();
+    {
+      const std::lock_guard lock(mutex_);
+      job_ = nullptr;
+    }
+    for (int spin = 0; joined_.load(std::memory_order_acquire) != 0 && spin < kSpins; ++spin) relax();
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [&] { return joined_.load(std::memory_order_acquire) == 0; });
+    return true;
+  }
+
+ private:
+  void start(int count) {
+    stopping_ = false;
+    size_.store(count, std::memory_order_relaxed);
+    const uint64_t seen = generation_.load();
+    for (int i = 1; i < count; ++i) workers_.emplace_back([this, seen] { loop(seen); });
+  }
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+    workers_.clear();
+  }
+
+  void loop(uint64_t seen) {
+    for (;;) {
+      for (int spin = 0; generation_.load(std::memory_order_acquire) == seen && spin < kSpins; ++spin)
+        relax();
+      std::unique_lock lock(mutex_);
+      ++sleepers_;
+      wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
+      --sleepers_;
+      if (stopping_) return;
+      seen = generation_.load(std::memory_order_relaxed);
+      Job* job = job_;
+      if (!job) continue;
+      joined_.fetch_add(1, std::memory_order_relaxed);
+      lock.unlock();
+      job->work();
+      lock.lock();
+      if (joined_.fetch_sub(1, std::memory_order_release) == 1) done_.notify_all();
+    }
+  }
+
+  std::mutex run_mutex_;  // held by the thread whose job the pool runs
+  std::mutex mutex_;      // guards job_, stopping_ and the changes of the counters that are waited for
+  std::condition_variable wake_, done_;
+  Job* job_ = nullptr;
+  bool stopping_ = false;
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<int> joined_{0}, sleepers_{0}, size_{1};
+  std::vector<std::thread> workers_;
+};
+
+Pool& pool() {
+  static Pool instance;
+  return instance;
+}
+
+}  // namespace
+
+void set_num_threads(int count) {
+  if (count < 1) throw std::invalid_argument("[set_num_threads] at least one thread is needed");
+  if (inside_body) throw std::logic_error("[set_num_threads] called from inside parallel_for");
+  pool().resize(count);
+}
+
+int num_threads() {
+  return pool().size();
+}
+
+void detail::parallel_run(int64_t chunks, void (*body)(void*, int64_t), void* context) {
+  if (chunks > 1 && !inside_body && num_threads() > 1) {
+    Job job{.body = body, .context = context, .chunks = chunks, .failure_mutex = {}, .failure = {}};
+    if (pool().run(job)) {
+      if (job.failure) std::rethrow_exception(job.failure);
+      return;
+    }
+  }
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) body(context, chunk);
+}
+
+}  // namespace signet

@@ -1,0 +1,40 @@
+// y[b, oy, ox, o] = bias[o] + sum over ky, kx, c of w[o, ky, kx, c] * x[b, iy, ix, c]
+//   where iy = oy * stride + ky * dilation - padding, ix alike, and x is zero outside its plane.
+//
+// The sum is a cross-correlation, which the field calls convolution (Dumoulin and Visin, "A guide to
+// convolution arithmetic for deep learning", 2016).
+
+#include "kernels/ref/scalar.h"
+
+namespace signet::ref {
+
+template <class real>
+void conv2d_forward(real* y, const real* x, const real* w, const real* bias, const real* residual, bool relu,
+                    const Conv2dShape& s) {
+  for (int64_t b = 0; b < s.batch; ++b) {
+    for (int64_t oy = 0; oy < s.out_height(); ++oy) {
+      for (int64_t ox = 0; ox < s.out_width(); ++ox) {
+        for (int64_t o = 0; o < s.out_channels; ++o) {
+          const int64_t place = ((b * s.out_height() + oy) * s.out_width() + ox) * s.out_channels + o;
+          Sum<real> sum = value_or_zero(bias, o) + value_or_zero(residual, place);
+          for (int64_t ky = 0; ky < s.kernel_height; ++ky) {
+            const int64_t iy = oy * s.stride + ky * s.dilation - s.padding;
+            if (iy < 0 || iy >= s.in_height) continue;
+            for (int64_t kx = 0; kx < s.kernel_width; ++kx) {
+              const int64_t ix = ox * s.stride + kx * s.dilation - s.padding;
+              if (ix < 0 || ix >= s.in_width) continue;
+              const real* pixel = x + ((b * s.in_height + iy) * s.in_width + ix) * s.in_channels;
+              const real* tap = w + ((o * s.kernel_height + ky) * s.kernel_width + kx) * s.in_channels;
+              for (int64_t c = 0; c < s.in_channels; ++c) sum += Sum<real>(tap[c]) * Sum<real>(pixel[c]);
+            }
+          }
+          y[place] = real(relu ? ref::relu(sum) : sum);
+        }
+      }
+    }
+  }
+}
+
+SIGNET_INSTANTIATE(conv2d_forward);
+
+}  // namespace signet::ref

@@ -1,0 +1,29 @@
+#pragma once
+// A trained network as a file: safetensors with torchvision's names, and in its metadata all that is needed
+// to use it.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/archive.h"
+#include "models/network.h"
+
+namespace signet::study {
+
+/// A network together with the names of its classes.
+struct Classifier {
+  std::unique_ptr<models::Network> network;
+  std::vector<std::string> classes;
+};
+
+/// Writes a network with its classes, preprocessing (size, channels, mean, deviation), architecture and seed.
+void save_classifier(const std::filesystem::path& path, models::Network& network,
+                     const std::vector<std::string>& classes, uint64_t seed);
+
+/// Reads what save_classifier wrote. Throws Error for a damaged file, and for a checkpoint without this
+/// metadata (plain weights say neither their classes nor their preprocessing).
+Classifier load_classifier(const std::filesystem::path& path, Device device = {});
+
+}  // namespace signet::study

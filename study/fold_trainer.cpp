@@ -1,0 +1,166 @@
+#include "study/fold_trainer.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "nn/functions.h"
+#include "nn/init.h"
+#include "study/process_info.h"
+#include "tensor/autograd.h"
+
+namespace signet::study {
+namespace {
+
+/// The inverse of each class's frequency among the training samples, with mean 1 over those samples.
+Tensor inverse_frequencies(const FoldSamples& samples, Device device) {
+  std::vector<float> counts(size_t(samples.classes), 0.0f);
+  for (const int i : samples.train) counts[size_t(samples.labels[size_t(i)])] += 1;
+  for (float& c : counts) c = c > 0 ? float(samples.train.size()) / (float(samples.classes) * c) : 0.0f;
+  return Tensor::from(counts, {samples.classes}, device);
+}
+
+std::span<const float> row_major(const Tensor& t) {
+  return {t.data(), size_t(t.size())};
+}
+std::span<const int32_t> values(const Tensor& labels) {
+  return {labels.data_i32(), size_t(labels.size())};
+}
+
+}  // namespace
+
+Evaluation evaluate(models::Network& network, const Source& source, const std::vector<int>& order,
+                    int batch_size, int classes, const std::function<void(int64_t)>& progress) {
+  const NoGrad no_grad;
+  network.evaluate();
+  ScoreAccumulator scores(classes);
+  source.each_batch(order, batch_size, [&](const Input& input) {
+    const Tensor logits = network.forward(input.x, source.stage(), network.stage_count());
+    scores.add_batch(row_major(logits), values(input.labels));
+    progress(input.labels.size());
+  });
+  return {scores.scores(), scores.predictions(), scores.probabilities()};
+}
+
+FoldTrainer::FoldTrainer(const ModelPlan& plan, int fold, std::unique_ptr<models::Network> network,
+                         FoldSamples samples, uint64_t seed)
+    : plan_(plan),
+      fold_(fold),
+      network_(std::move(network)),
+      samples_(std::move(samples)),
+      seed_(seed),
+      stopping_(plan.training.patience > 0 ? plan.training.patience : std::numeric_limits<int64_t>::max()) {
+  const TrainingOptions& t = plan_.training;
+  if (!plan_.first_trainable.empty()) first_stage_ = network_->stage_index(plan_.first_trainable);
+  snapshot_stage_ = plan_.batch_statistics ? 0 : first_stage_;
+  next_epoch_ = plan_.keep_best ? 0 : 1;
+  network_->freeze_before(first_stage_, plan_.batch_statistics);
+  std::vector<optim::NamedParameter> trainable;
+  for (const auto& p : network_->parameters()) {
+    if (p.tensor->requires_grad()) trainable.push_back({p.name, *p.tensor});
+  }
+  const Device device = trainable.front().tensor.device();
+  optimizer_ =
+      optim::make_optimizer(t.optimizer, std::move(trainable), t.weight_decay, t.momentum, t.nesterov);
+  schedule_ = optim::make_schedule(t.lr_scheduler, t.lr, t.epochs);
+  if (t.class_weights) class_weight_ = inverse_frequencies(samples_, device);
+}
+
+bool FoldTrainer::finished() const {
+  return next_epoch_ > plan_.training.epochs || stopping_.should_stop();
+}
+
+EpochRecord FoldTrainer::run_epoch(const Source* train, const Source& validation,
+                                   const std::function<void(int64_t)>& progress) {
+  const Stopwatch watch;
+  EpochRecord record;
+  record.model = plan_.name;
+  record.phase = plan_.phase;
+  record.fold = fold_;
+  record.epoch = next_epoch_;
+  record.lr = next_epoch_ > 0 ? schedule_->rate(next_epoch_ - 1) : 0.0;
+  if (next_epoch_ > 0) record.train = train_epoch(*train, progress);
+  record.validation = evaluate(*network_, validation, samples_.validation, plan_.training.batch_size,
+                               samples_.classes, progress)
+                          .scores;
+  schedule_->report(record.validation.loss);
+  if (stopping_.report(next_epoch_, record.validation.loss)) best_ = last();
+  ++next_epoch_;
+  record.seconds = watch.seconds();
+  record.images_per_second = double(std::max<int64_t>(record.train.count, 0) + record.validation.count) /
+                             std::max(record.seconds, 1e-9);
+  return record;
+}
+
+Scores FoldTrainer::train_epoch(const Source& source, const std::function<void(int64_t)>& progress) {
+  const TrainingOptions& t = plan_.training;
+  const PhiloxKey key{seed_, nn::hash_of(plan_.name)};
+  const double rate = schedule_->rate(next_epoch_ - 1);
+  network_->freeze_before(first_stage_, plan_.batch_statistics);
+  const auto order =
+      data::shuffled(samples_.train, seed_, nn::hash_of(plan_.name) + uint64_t(fold_), next_epoch_);
+  ScoreAccumulator scores(samples_.classes);
+  source.each_batch(order, t.batch_size, [&](const Input& input) {
+    network_->set_random_key(philox_derive(key, uint64_t(fold_), uint64_t(optimizer_->steps())));
+    optimizer_->clear_gradients();
+    Tensor logits = network_->forward(input.x, source.stage(), network_->stage_count());
+    backward(nn::cross_entropy(logits, input.labels, t.label_smoothing, class_weight_));
+    if (t.clip_grad > 0) optim::clip_gradient_norm(optimizer_->parameters(), t.clip_grad);
+    optimizer_->step(rate);
+    scores.add_batch(row_major(logits), values(input.labels));
+    progress(input.labels.size());
+  });
+  optimizer_->clear_gradients();
+  return scores.scores();
+}
+
+void FoldTrainer::roll_back() {
+  if (kept_epoch() != next_epoch_ - 1) best_.restore(*network_);
+}
+
+PhaseOutcome FoldTrainer::outcome() const {
+  PhaseOutcome result;
+  result.phase = plan_.phase;
+  result.fold = fold_;
+  result.best_epoch = kept_epoch();
+  result.last_epoch = next_epoch_ - 1;
+  result.stopped_early = next_epoch_ <= plan_.training.epochs;
+  return result;
+}
+
+std::string FoldTrainer::prefix() const {
+  return fmt::format("fold{}/", fold_);
+}
+
+void FoldTrainer::save(models::Archive& archive) const {
+  last().append_to(archive, prefix() + "last/");
+  best_.append_to(archive, prefix() + "best/");
+  for (const auto& [name, tensor] : optimizer_->state()) {
+    archive.entries.emplace_back(prefix() + "optimizer/" + name, models::to_array(tensor));
+  }
+  archive.metadata[prefix() + "steps"] = std::to_string(optimizer_->steps());
+}
+
+void FoldTrainer::load(const models::Archive& archive, const std::vector<EpochRecord>& records) {
+  // Schedule and early stopping are functions of the losses so far: they are told them again.
+  for (const auto& record : records) {
+    if (record.fold != fold_) continue;
+    schedule_->report(record.validation.loss);
+    stopping_.report(record.epoch, record.validation.loss);
+    next_epoch_ = record.epoch + 1;
+  }
+  const auto last = models::Snapshot::read_from(archive, prefix() + "last/");
+  if (last.empty()) return;
+  last.restore(*network_);
+  best_ = models::Snapshot::read_from(archive, prefix() + "best/");
+  std::map<std::string, Tensor> state;
+  const std::string optimizer_prefix = prefix() + "optimizer/";
+  for (const auto& [name, array] : archive.entries) {
+    if (name.starts_with(optimizer_prefix))
+      state[name.substr(optimizer_prefix.size())] = models::to_tensor(array);
+  }
+  const auto steps = archive.metadata.find(prefix() + "steps");
+  optimizer_->load_state(state, steps == archive.metadata.end() ? 0 : std::stoll(steps->second));
+}
+
+}  // namespace signet::study

@@ -1,0 +1,20 @@
+#pragma once
+// Stopping a run from outside (Ctrl-C) at a place from which it can be resumed.
+
+#include <stdexcept>
+
+namespace signet::study {
+
+/// Thrown out of a run between two batches after request_stop().
+class Interrupted : public std::runtime_error {
+ public:
+  Interrupted() : std::runtime_error("stopped on request") {}
+};
+
+/// May be called from a signal handler.
+void request_stop();
+bool stop_requested();
+/// Throws Interrupted if a stop was requested.
+void check_stop();
+
+}  // namespace signet::study

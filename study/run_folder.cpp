@@ -1,0 +1,206 @@
+#include "study/run_folder.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <string_view>
+#include <system_error>
+
+#include "study/classification_report.h"
+#include "study/csv.h"
+#include "study/svg_confusion.h"
+#include "study/svg_curves.h"
+#include "tensor/error.h"
+#include "tensor/files.h"
+
+namespace signet::study {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kElsewhere = "choose another place with --output";
+
+void make_folders(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error)
+    fail("{}: the run's folder cannot be made: {}; {}", folder.string(), error.message(), kElsewhere);
+}
+
+/// The number after `stem` in a folder's name; 0 if the name is not the stem and a number.
+int64_t number_after(const std::string& stem, const std::string& name) {
+  constexpr size_t kMostDigits = 15;
+  if (!name.starts_with(stem)) return 0;
+  const std::string digits = name.substr(stem.size());
+  const bool all_digits = std::ranges::all_of(digits, [](unsigned char c) { return std::isdigit(c) != 0; });
+  return digits.empty() || digits.size() > kMostDigits || !all_digits ? 0 : std::stoll(digits);
+}
+
+int64_t greatest_number(const fs::path& folder, const std::string& stem) {
+  int64_t greatest = 0;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    greatest = std::max(greatest, number_after(stem, entry->path().filename().string()));
+  }
+  if (error) fail("{}: cannot be listed: {}; {}", folder.string(), error.message(), kElsewhere);
+  return greatest;
+}
+
+int fold_from_text(const std::string& text, const std::string& source) {
+  const double value = number_from_text(text, source);
+  if (!(value >= 0 && value < 1e6 && value == std::floor(value))) {
+    fail("{}: \"{}\" is not the number of a fold", source, text);
+  }
+  return int(value);
+}
+
+const std::string& class_name(std::span<const std::string> classes, int index) {
+  if (index < 0 || size_t(index) >= classes.size()) {
+    throw std::invalid_argument(
+        fmt::format("[RunFolder] class {} does not lie within {} classes", index, classes.size()));
+  }
+  return classes[size_t(index)];
+}
+
+std::string confusion_csv(const ConfusionMatrix& matrix, std::span<const std::string> classes) {
+  std::vector<std::string> columns = {"true"};
+  columns.insert(columns.end(), classes.begin(), classes.end());
+  CsvWriter csv(columns);
+  for (int64_t row = 0; row < matrix.classes(); ++row) {
+    csv.cell(classes[size_t(row)]);
+    for (int64_t column = 0; column < matrix.classes(); ++column) csv.cell(matrix.at(row, column));
+    csv.end_row();
+  }
+  return csv.text();
+}
+
+}  // namespace
+
+RunFolder RunFolder::numbered(const fs::path& parent, const std::string& verb, const std::string& name) {
+  if (name.empty() || name == "." || name == ".." || name.find_first_of(std::string("/\0", 2)) != name.npos) {
+    fail("\"{}\" cannot name a run: it has to be a plain folder name without slashes", name);
+  }
+  const fs::path folder = parent / verb;
+  make_folders(folder);
+  const std::string stem = std::isdigit(static_cast<unsigned char>(name.back())) ? name + "-" : name;
+  for (int64_t number = greatest_number(folder, stem) + 1;; ++number) {
+    // mkdir itself decides who gets the number: it succeeds for one caller only.
+    fs::path path = folder / fmt::format("{}{}", stem, number);
+    if (::mkdir(path.c_str(), 0777) == 0) return RunFolder(std::move(path));
+    if (errno != EEXIST) {
+      fail("{}: the run's folder cannot be made: {}; {}", path.string(), std::strerror(errno), kElsewhere);
+    }
+  }
+}
+
+RunFolder RunFolder::named(const fs::path& folder, bool resume) {
+  const std::string name = folder.string();
+  std::error_code error;
+  if (fs::exists(folder, error) && !fs::is_directory(folder, error)) {
+    fail("{}: is a file, so no run can be written there; {}", name, kElsewhere);
+  }
+  if (resume && !fs::exists(folder / "args.json", error)) {
+    fail("{}: holds no run to resume (there is no args.json); start one by leaving --resume out", name);
+  }
+  make_folders(folder);
+  const bool empty = fs::is_empty(folder, error);
+  if (error) fail("{}: cannot be listed: {}; {}", name, error.message(), kElsewhere);
+  if (!resume && !empty) {
+    fail("{}: is not empty; {}, or continue the run that is there with --resume", name, kElsewhere);
+  }
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    fail("{}: cannot be written in: {}; {}", name, std::strerror(errno), kElsewhere);
+  }
+  return RunFolder(folder);
+}
+
+fs::path RunFolder::weights(const std::string& model, const std::string& which) const {
+  return path_ / "weights" / fmt::format("{}-{}.safetensors", model, which);
+}
+
+void RunFolder::write_args(const Args& args) const {
+  write_atomically(file("args.json"), to_json(args));
+}
+
+Args RunFolder::read_args() const {
+  return args_from_json(read_file(file("args.json")), file("args.json").string());
+}
+
+void RunFolder::write_splits(std::span<const SplitRow> rows) const {
+  CsvWriter csv({"path", "label", "signer", "light", "fold"});
+  for (const SplitRow& row : rows) csv.row(row.path, row.label, row.signer, row.light, row.fold);
+  write_atomically(file("splits.csv"), csv.text());
+}
+
+std::vector<SplitRow> RunFolder::read_splits() const {
+  const std::string source = file("splits.csv").string();
+  const CsvTable table = read_csv(file("splits.csv"));
+  const size_t path = table.column("path", source);
+  const size_t label = table.column("label", source);
+  const size_t signer = table.column("signer", source);
+  const size_t light = table.column("light", source);
+  const size_t fold = table.column("fold", source);
+  std::vector<SplitRow> rows;
+  for (const auto& row : table.rows) {
+    rows.push_back({row[path], row[label], row[signer], row[light], fold_from_text(row[fold], source)});
+  }
+  return rows;
+}
+
+void RunFolder::write_results(std::span<const EpochRecord> epochs) const {
+  CsvWriter csv({"model", "phase", "fold", "epoch", "lr", "train_loss", "train_acc", "val_loss", "val_acc",
+                 "val_precision", "val_recall", "val_f1", "seconds", "img_s"});
+  for (const EpochRecord& record : epochs) {
+    const Scores& validation = record.validation;
+    csv.row(record.model, record.phase, record.fold, record.epoch, record.lr, record.train.loss,
+            record.train.accuracy, validation.loss, validation.accuracy, validation.precision,
+            validation.recall, validation.f1, record.seconds, record.images_per_second);
+  }
+  write_atomically(file("results.csv"), csv.text());
+}
+
+void RunFolder::write_predictions(std::span<const Prediction> predictions,
+                                  std::span<const std::string> classes) const {
+  CsvWriter csv({"model", "phase", "fold", "path", "true", "pred", "prob"});
+  for (const Prediction& prediction : predictions) {
+    csv.row(prediction.model, prediction.phase, prediction.fold, prediction.path,
+            class_name(classes, prediction.true_class), class_name(classes, prediction.predicted_class),
+            prediction.probability);
+  }
+  write_atomically(file("predictions.csv"), csv.text());
+}
+
+void RunFolder::write_summary(const StudySummary& summary) const {
+  write_atomically(file("summary.json"), to_json(summary));
+}
+
+void RunFolder::write_model(const ModelResult& result, std::span<const std::string> classes,
+                            std::span<const EpochRecord> curve_epochs,
+                            std::span<const PhaseOutcome> curve_outcomes) const {
+  const std::string& model = result.model;
+  const ConfusionMatrix matrix = confusion_of(result.predictions, int64_t(classes.size()));
+  write_atomically(file(fmt::format("confusion_{}.csv", model)), confusion_csv(matrix, classes));
+  write_atomically(file(fmt::format("confusion_{}.svg", model)), confusion_svg(matrix, classes, model));
+  write_atomically(file(fmt::format("classification_report_{}.txt", model)),
+                   classification_report(matrix, classes));
+  write_atomically(file(fmt::format("curves_{}.svg", model)),
+                   curves_svg(curve_epochs, curve_outcomes, model));
+}
+
+void RunFolder::save_progress(const ModelResult& result) const {
+  write_atomically(file("resume") / fmt::format("{}.json", result.model), to_json(result));
+}
+
+std::optional<ModelResult> RunFolder::load_progress(const std::string& model) const {
+  const fs::path path = file("resume") / fmt::format("{}.json", model);
+  std::error_code error;
+  if (!fs::exists(path, error)) return std::nullopt;
+  return model_result_from_json(read_file(path), path.string());
+}
+
+}  // namespace signet::study

@@ -1,0 +1,80 @@
+#pragma once
+// The folder a run writes: where it is, and what each file in it holds. Every file is written atomically.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "study/records.h"
+
+namespace signet::study {
+
+/// One image of the data set as it was split: the signer and light are empty when unknown; folds count from
+/// 0.
+struct SplitRow {
+  std::string path;
+  std::string label;
+  std::string signer;
+  std::string light;
+  int fold = 0;
+
+  bool operator==(const SplitRow&) const = default;
+};
+
+class RunFolder {
+ public:
+  /// Makes `parent`/<verb>/<name>N/ with the first N that is greater than all there are; two runs started at
+  /// once get different folders. A name that ends in a digit is followed by a hyphen (resnet18-1). Throws
+  /// Error if a folder cannot be made or the name is no plain file name.
+  static RunFolder numbered(const std::filesystem::path& parent, const std::string& verb,
+                            const std::string& name);
+
+  /// Uses the folder the user named. It must be absent (then it is made) or empty, unless `resume`, for which
+  /// it must hold a run's args.json. Throws Error otherwise, and if it cannot be written in.
+  static RunFolder named(const std::filesystem::path& folder, bool resume);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path file(const std::string& name) const { return path_ / name; }
+  /// weights/<model>-<which>.safetensors, where `which` is "best" or "last".
+  std::filesystem::path weights(const std::string& model, const std::string& which) const;
+
+  /// args.json, and back (Error if it is absent or broken). A whole number is read as int64_t when it fits,
+  /// else as uint64_t.
+  void write_args(const Args& args) const;
+  Args read_args() const;
+
+  /// splits.csv: path, label, signer, light, fold.
+  void write_splits(std::span<const SplitRow> rows) const;
+  std::vector<SplitRow> read_splits() const;
+
+  /// results.csv, whole; call it after each epoch with all records so far. Figures not measured are empty.
+  void write_results(std::span<const EpochRecord> epochs) const;
+
+  /// predictions.csv; classes are written by name.
+  void write_predictions(std::span<const Prediction> predictions, std::span<const std::string> classes) const;
+
+  /// summary.json.
+  void write_summary(const StudySummary& summary) const;
+
+  /// confusion_<model>.csv (rows are the true class), confusion_<model>.svg and
+  /// classification_report_<model>.txt, from the model's out-of-fold predictions, and curves_<model>.svg from
+  /// `curve_epochs` and `curve_outcomes` (the model's own, preceded by those of the phases it continues).
+  void write_model(const ModelResult& result, std::span<const std::string> classes,
+                   std::span<const EpochRecord> curve_epochs,
+                   std::span<const PhaseOutcome> curve_outcomes) const;
+
+  /// resume/<model>.json: a model's record so far, for a later --resume, and back (none if never saved).
+  void save_progress(const ModelResult& result) const;
+  std::optional<ModelResult> load_progress(const std::string& model) const;
+
+ private:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
+  std::filesystem::path path_;
+};
+
+}  // namespace signet::study

@@ -1,0 +1,288 @@
+// Promises of functions.h that no op case expresses: kinks and ties, NaN, large numbers, one kernel against
+// another.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <thread>
+
+#include "tests/kernels/compare.h"
+#include "tests/kernels/op_checks.h"
+#include "tests/kernels/suite.h"
+#include "tests/kernels/threads_guard.h"
+
+using namespace signet;
+using namespace signet::test;
+
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using Values = std::vector<double>;
+
+OpCase conv2d_case(const Values& x, const Values& w, const Conv2dShape& s, bool relu) {
+  return {.args = {output("y", s.out_size()), input("x", x), input("w", w)},
+          .call = [=](const auto& k, Pointers p) {
+            k.conv2d_forward(p[0], p[1], p[2], nullptr, nullptr, relu, s);
+          }};
+}
+
+struct Pooled {
+  Values y;
+  std::vector<int32_t> index;
+};
+
+Pooled maxpool(const Backend<float>& backend, const Values& x, const Pool2dShape& s) {
+  const auto n = size_t(s.out_size());
+  const OpCase op{
+      .args = {output("y", s.out_size()), raw("index", Role::output, std::vector<int32_t>(n)), input("x", x)},
+      .call = [=](const auto& k, Pointers p) { k.maxpool_forward(p[0], p[1], p[2], s); }};
+  Prepared<float> prepared(op, backend, Placement::exact);
+  prepared.call();
+  Pooled pooled{prepared.values(0), std::vector<int32_t>(n)};
+  std::memcpy(pooled.index.data(), prepared.bytes(1).data(), n * sizeof(int32_t));
+  return pooled;
+}
+
+struct Loss {
+  double loss;
+  Values p, dlogits;
+};
+
+Loss cross_entropy(const Backend<float>& backend, const Values& logits, const std::vector<int32_t>& target) {
+  const auto rows = int64_t(target.size()), classes = int64_t(logits.size()) / rows;
+  const Arg targets = raw("target", Role::input, target);
+  const OpCase forward{
+      .args = {output("loss", 1), output("p", rows * classes), input("logits", logits), targets},
+      .call = [=](const auto& k, Pointers p) {
+        k.cross_entropy_forward(p[0], p[1], p[2], p[3], nullptr, 0, rows, classes);
+      }};
+  const auto result = run(forward, backend);
+  const OpCase backward{
+      .args = {output("dlogits", rows * classes), input("dloss", {1}), input("p", result[1]), targets},
+      .call = [=](const auto& k, Pointers p) {
+        k.cross_entropy_backward(p[0], p[1], p[2], p[3], nullptr, 0, rows, classes);
+      }};
+  return {result[0][0], result[1], run(backward, backend)[0]};
+}
+
+}  // namespace
+
+TEST_CASE("relu at zero, below it and at NaN") {
+  const OpCase forward{.args = {output("y", 5), input("x", {-1, 0, -0.0, kNaN, kInfinity})},
+                       .call = [](const auto& k, Pointers p) { k.relu_forward(p[0], p[1], 5); }};
+  const OpCase backward{.args = {output("dx", 3), input("dy", {1, 2, 3}), input("y", {0, -0.0, 5})},
+                        .call = [](const auto& k, Pointers p) { k.relu_backward(p[0], p[1], p[2], 3); }};
+  for (const Backend<float>& backend : float_backends()) {
+    CAPTURE(backend.name);
+    const Values y = run(forward, backend)[0];
+    CHECK(y[0] == 0);
+    CHECK(y[1] == 0);
+    CHECK(y[2] == 0);
+    CHECK(std::isnan(y[3]));
+    CHECK(y[4] == kInfinity);
+    CHECK(run(backward, backend)[0] == Values{0, 0, 3});
+  }
+}
+
+TEST_CASE("NaN comes through the fused ReLU of convolution and batchnorm") {
+  const Conv2dShape s{.in_height = 3,
+                      .in_width = 3,
+                      .in_channels = 2,
+                      .out_channels = 17,
+                      .kernel_height = 1,
+                      .kernel_width = 1};
+  Values x(18, 1), w(34, -1);
+  x[8] = kNaN;  // the middle pixel
+  const OpCase conv = conv2d_case(x, w, s, true);
+  const OpCase norm{.args = {output("y", 18), input("x", x), input("one", {1, 1}), input("zero", {0, 0})},
+                    .call = [](const auto& k, Pointers p) {
+                      k.batchnorm_forward_eval(p[0], p[1], p[2], p[3], p[3], p[2], nullptr, true, 0, 9, 2);
+                    }};
+  for (const Backend<float>& backend : float_backends()) {
+    CAPTURE(backend.name);
+    const Values y = run(conv, backend)[0];
+    for (size_t i = 0; i < y.size(); ++i) CHECK((i / 17 == 4 ? std::isnan(y[i]) : y[i] == 0));
+    const Values z = run(norm, backend)[0];
+    for (size_t i = 0; i < z.size(); ++i) CHECK((i == 8 ? std::isnan(z[i]) : z[i] == 1));
+  }
+}
+
+TEST_CASE("an image's convolution has the same bits in every batch") {
+  for (Conv2dShape s :
+       {Conv2dShape{5, 7, 6, 3, 5, 3, 3, 2, 1, 1}, Conv2dShape{3, 14, 14, 32, 48, 3, 3, 1, 1, 1},
+        Conv2dShape{7, 3, 3, 64, 33, 3, 3, 1, 1, 1}, Conv2dShape{9, 5, 5, 40, 20, 1, 1, 1, 0, 1}}) {
+    Data data("batch");
+    const Values x = data.uniform(s.in_size()), w = data.uniform(s.weight_size());
+    Conv2dShape one = s;
+    one.batch = 1;
+    for (const Backend<float>& backend : float_backends()) {
+      CAPTURE(backend.name);
+      const auto all = output_bytes(conv2d_case(x, w, s, false), backend)[0];
+      const auto size = all.size() / size_t(s.batch);
+      for (int64_t b = 0; b < s.batch; ++b) {
+        const auto begin = x.begin() + b * one.in_size();
+        const OpCase alone = conv2d_case(Values(begin, begin + one.in_size()), w, one, false);
+        CHECK(difference(output_bytes(alone, backend)[0], std::span(all).subspan(size_t(b) * size, size)) ==
+              "");
+      }
+    }
+  }
+}
+
+TEST_CASE("batchnorm keeps its accuracy far from zero") {
+  // Mean 1000 and deviation 1: E[x^2] - E[x]^2 would lose all but one digit of the variance in float.
+  constexpr int64_t rows = 20000, channels = 3;
+  Data data("far");
+  const Values x = data.uniform(rows * channels, 1000 - std::sqrt(3.0), 1000 + std::sqrt(3.0));
+  const OpCase op{
+      .args = {output("y", rows * channels), output("mean", channels), output("inv_std", channels),
+               in_out("running_mean", {0, 0, 0}), in_out("running_var", {0, 0, 0}), input("x", x),
+               input("weight", {1, 1, 1}), input("bias", {0, 0, 0})},
+      .call = [](const auto& k, Pointers p) {
+        k.batchnorm_forward_train(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], nullptr, false, 1, 0, rows,
+                                  channels);
+      }};
+  const auto exact = run(op, reference_backend<double>());
+  for (const Backend<float>& backend : float_backends()) {
+    CAPTURE(backend.name);
+    const auto result = run(op, backend);
+    // The mean may be off by two of float's spacings at 1000, 6e-5 each, and the outputs, of deviation 1,
+    // with it. The variance is a float sum of 20000 squares: 1e-5 is sqrt(20000) roundings.
+    CHECK(difference(result[0], exact[0], 2e-4) == "");
+    CHECK(difference(result[1], exact[1], 1.3e-4) == "");
+    CHECK(difference(result[2], exact[2], 1e-5) == "");
+    CHECK(difference(result[4], exact[4], 1e-5) == "");
+  }
+}
+
+TEST_CASE("running statistics take the unbiased variance, but that of one row as it is") {
+  const auto op = [](Values x) {
+    const auto rows = int64_t(x.size());
+    return OpCase{.args = {output("y", rows), output("mean", 1), output("inv_std", 1), in_out("mean", {10}),
+                           in_out("var", {20}), input("x", x), input("weight", {1}), input("bias", {0})},
+                  .call = [=](const auto& k, Pointers p) {
+                    k.batchnorm_forward_train(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], nullptr, false,
+                                              0.25, 1, rows, 1);
+                  }};
+  };
+  for (const Backend<float>& backend : float_backends()) {
+    CAPTURE(backend.name);
+    const auto two = run(op({1, 5}), backend);  // mean 3, biased variance 4, unbiased 8
+    CHECK(two[1][0] == 3);
+    CHECK(two[2][0] == doctest::Approx(1 / std::sqrt(5.0)));
+    CHECK(two[3][0] == doctest::Approx(0.75 * 10 + 0.25 * 3));
+    CHECK(two[4][0] == doctest::Approx(0.75 * 20 + 0.25 * 8));
+    const auto one = run(op({5}), backend);
+    CHECK(one[0][0] == 0);
+    CHECK(one[3][0] == doctest::Approx(0.75 * 10 + 0.25 * 5));
+    CHECK(one[4][0] == doctest::Approx(0.75 * 20));
+  }
+}
+
+TEST_CASE("a folded convolution is the convolution followed by its batchnorm") {
+  const Conv2dShape s{2, 6, 5, 3, 7, 3, 3, 1, 1, 1};
+  Data data("fold");
+  const Values x = data.uniform(s.in_size()), w = data.uniform(s.weight_size()), conv_bias = data.uniform(7),
+               weight = data.uniform(7), bias = data.uniform(7), mean = data.uniform(7),
+               var = data.uniform(7, 0.1, 2);
+  const auto convolution = [&](const Values& filters, const Values& biases) {
+    return OpCase{
+        .args = {output("y", s.out_size()), input("x", x), input("w", filters), input("bias", biases)},
+        .call = [=](const auto& k, Pointers p) {
+          k.conv2d_forward(p[0], p[1], p[2], p[3], nullptr, false, s);
+        }};
+  };
+  const Backend<double> backend = reference_backend<double>();
+  const Values y = run(convolution(w, conv_bias), backend)[0];
+  const OpCase norm{.args = {output("z", s.out_size()), input("y", y), input("weight", weight),
+                             input("bias", bias), input("mean", mean), input("var", var)},
+                    .call = [=](const auto& k, Pointers p) {
+                      k.batchnorm_forward_eval(p[0], p[1], p[2], p[3], p[4], p[5], nullptr, false, 1e-5,
+                                               s.out_size() / 7, 7);
+                    }};
+  const OpCase fold{
+      .args = {output("w", s.weight_size()), output("bias", 7), input("w", w), input("conv_bias", conv_bias),
+               input("weight", weight), input("bias", bias), input("mean", mean), input("var", var)},
+      .call = [=](const auto& k, Pointers p) {
+        k.batchnorm_fold(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], 1e-5, 7, s.weight_size() / 7);
+      }};
+  const auto folded = run(fold, backend);
+  CHECK(difference(run(convolution(folded[0], folded[1]), backend)[0], run(norm, backend)[0], 1e-12) == "");
+}
+
+TEST_CASE("maxpool: the first of equals wins, NaN wins over all, padding never") {
+  const Pool2dShape s{.in_height = 4, .in_width = 4, .kernel = 3, .stride = 2, .padding = 1};
+  const std::vector<int32_t> first{0, 1, 4, 5};  // the windows' first places inside the plane
+  Values with_nan(16, 1);
+  with_nan[6] = kNaN;
+  for (const Backend<float>& backend : float_backends()) {
+    CAPTURE(backend.name);
+    for (const double value : {3.0, 0.0, -3.0, -kInfinity}) {
+      const Pooled pooled = maxpool(backend, Values(16, value), s);
+      CHECK(pooled.y == Values(4, value));
+      CHECK(pooled.index == first);
+    }
+    const Pooled pooled = maxpool(backend, with_nan, s);
+    CHECK(pooled.y[0] == 1);
+    CHECK(std::isnan(pooled.y[1]));
+    CHECK(std::isnan(pooled.y[3]));
+    CHECK(pooled.index == std::vector<int32_t>{0, 6, 4, 6});
+  }
+}
+
+TEST_CASE("cross-entropy of logits of 1e4") {
+  for (const Backend<float>& backend : float_backends()) {
+    CAPTURE(backend.name);
+    // Right without doubt: loss and gradient vanish, exactly. Wrong without doubt: the distance of the
+    // logits.
+    const Loss right = cross_entropy(backend, {1e4, 0, -1e4, -1e4, 0, 1e4}, {0, 2});
+    CHECK(right.loss == 0);
+    CHECK(right.p == Values{1, 0, 0, 0, 0, 1});
+    CHECK(right.dlogits == Values(6, 0));
+    const Loss wrong = cross_entropy(backend, {1e4, 0, -1e4}, {2});
+    CHECK(wrong.loss == 2e4);
+    CHECK(wrong.dlogits == Values{1, 0, -1});
+    // Undecided, far from zero: log 3.
+    for (const double logit : {1e4, -1e4}) {
+      const Loss equal = cross_entropy(backend, Values(3, logit), {1});
+      CHECK(equal.loss == doctest::Approx(std::log(3.0)).epsilon(1e-6));
+      CHECK(difference(equal.p, Values(3, 1.0 / 3), 1e-7) == "");
+    }
+  }
+}
+
+TEST_CASE("softmax of large logits sums to one") {
+  Data data("softmax");
+  const Values logits = data.uniform(36, -1e4, 1e4);
+  const OpCase op{.args = {output("p", 36), input("logits", logits)},
+                  .call = [](const auto& k, Pointers p) { k.softmax_forward(p[0], p[1], 1, 36); }};
+  for (const Backend<float>& backend : float_backends()) {
+    const Values p = run(op, backend)[0];
+    CHECK(std::accumulate(p.begin(), p.end(), 0.0) == doctest::Approx(1).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("two threads may run kernels at the same time") {
+  const ThreadsGuard guard;
+  set_num_threads(2);
+  const Backend<float> backend = cpu_backends().front();
+  const Suite suite = [] {
+    Suite s;
+    add_conv2d(s, Scale::test);
+    add_batchnorm(s, Scale::test);
+    return s;
+  }();
+  const auto caller = [&](std::vector<std::vector<std::vector<std::byte>>>& results) {
+    for (const OpCase& op : suite.cases) results.push_back(output_bytes(op, backend));
+  };
+  std::vector<std::vector<std::vector<std::byte>>> alone, first, second;
+  caller(alone);
+  std::thread other([&] { caller(second); });
+  caller(first);
+  other.join();
+  CHECK(first == alone);
+  CHECK(second == alone);
+}

@@ -1,0 +1,92 @@
+#include "kernels/parallel.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/kernels/threads_guard.h"
+
+using namespace signet;
+using signet::test::ThreadsGuard;
+
+TEST_CASE("parallel_for runs every chunk once") {
+  const ThreadsGuard guard;
+  for (const int threads : {1, 2, 5}) {
+    set_num_threads(threads);
+    CHECK(num_threads() == threads);
+    for (const int64_t chunks : {0, 1, 2, 3, 7, 1000}) {
+      std::vector<std::atomic<int>> runs(static_cast<size_t>(chunks));
+      parallel_for(chunks, [&](int64_t chunk) { ++runs[size_t(chunk)]; });
+      for (const auto& count : runs) CHECK(count == 1);
+    }
+  }
+}
+
+TEST_CASE("parallel_for ends only when all chunks have ended") {
+  const ThreadsGuard guard;
+  set_num_threads(3);
+  for (int round = 0; round < 300; ++round) {
+    std::vector<int> plain(7);
+    parallel_for(7, [&](int64_t chunk) { plain[size_t(chunk)] = int(chunk) + round; });
+    for (int i = 0; i < 7; ++i) REQUIRE(plain[size_t(i)] == i + round);
+  }
+}
+
+TEST_CASE("a nested parallel_for runs its chunks on the calling thread") {
+  const ThreadsGuard guard;
+  set_num_threads(3);
+  std::vector<std::atomic<int>> runs(40);
+  std::atomic<int> strangers = 0;
+  parallel_for(4, [&](int64_t outer) {
+    const std::thread::id caller = std::this_thread::get_id();
+    parallel_for(10, [&](int64_t inner) {
+      if (std::this_thread::get_id() != caller) ++strangers;
+      ++runs[size_t(outer * 10 + inner)];
+    });
+  });
+  for (const auto& count : runs) CHECK(count == 1);
+  CHECK(strangers == 0);
+}
+
+TEST_CASE("an exception of a body reaches the caller, and the pool goes on") {
+  const ThreadsGuard guard;
+  for (const int threads : {1, 3}) {
+    set_num_threads(threads);
+    const auto failing = [](int64_t chunk) {
+      if (chunk == 5) throw std::runtime_error("chunk 5");
+    };
+    CHECK_THROWS_WITH_AS(parallel_for(20, failing), "chunk 5", std::runtime_error);
+    std::atomic<int> count = 0;
+    parallel_for(20, [&](int64_t) { ++count; });
+    CHECK(count == 20);
+    // After a nested failure too the outer level must be left as it was found.
+    CHECK_THROWS(parallel_for(3, [&](int64_t) { parallel_for(20, failing); }));
+    parallel_for(20, [&](int64_t) { ++count; });
+    CHECK(count == 40);
+  }
+}
+
+TEST_CASE("at least one thread is needed") {
+  const ThreadsGuard guard;
+  CHECK_THROWS_AS(set_num_threads(0), std::invalid_argument);
+  CHECK_THROWS_AS(set_num_threads(-2), std::invalid_argument);
+  CHECK(num_threads() == guard.before);
+}
+
+TEST_CASE("two threads may call parallel_for at the same time") {
+  const ThreadsGuard guard;
+  set_num_threads(2);
+  const auto caller = [](std::atomic<int64_t>& total) {
+    for (int round = 0; round < 200; ++round) parallel_for(16, [&](int64_t chunk) { total += chunk; });
+  };
+  std::atomic<int64_t> first = 0, second = 0;
+  std::thread other([&] { caller(second); });
+  caller(first);
+  other.join();
+  CHECK(first == 200 * 120);
+  CHECK(second == 200 * 120);
+}
