@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 
+#include "data/jpeg_check.h"
 #include "tensor/error.h"
 #include "tensor/files.h"
 
@@ -24,24 +25,6 @@ uint32_t big_endian(std::string_view bytes, size_t at, int count) {
   uint32_t value = 0;
   for (int i = 0; i < count; ++i) value = value << 8 | uint8_t(bytes[at + size_t(i)]);
   return value;
-}
-
-/// Whether the end-of-image marker is reached by walking the segments and scans of a JPEG file (ITU-T T.81,
-/// annex B). stb_image fills what is missing with grey and says nothing.
-bool jpeg_is_complete(std::string_view bytes) {
-  size_t at = 2;
-  while (at + 1 < bytes.size()) {
-    const auto marker = uint8_t(bytes[at + 1]);
-    if (uint8_t(bytes[at]) != 0xFF || marker == 0x00 || marker == 0xFF ||
-        (marker >= 0xD0 && marker <= 0xD7)) {
-      ++at;  // coded data: stuffed zeros, fill bytes and restart markers belong to it
-      continue;
-    }
-    if (marker == 0xD9) return true;
-    if (at + 4 > bytes.size()) return false;
-    at += 2 + big_endian(bytes, at + 2, 2);
-  }
-  return false;
 }
 
 constexpr std::array<uint32_t, 256> kCrcTable = [] {
@@ -82,9 +65,8 @@ void check_container(std::string_view bytes, const std::string& name) {
   if (bytes.starts_with("\x89PNG\r\n\x1a\n")) {
     check_png(bytes, name);
   } else if (bytes.starts_with("\xFF\xD8\xFF")) {
-    if (!jpeg_is_complete(bytes)) {
-      fail("{}: is cut short (a JPEG file without its end marker); copy or download the file again", name);
-    }
+    const auto fault = find_jpeg_fault(bytes);
+    if (!fault.empty()) fail("{}: {}; copy or download the file again", name, fault);
   } else {
     fail("{}: is not a JPEG or PNG image, whatever its name says; convert or delete it", name);
   }

@@ -1,7 +1,7 @@
 #pragma once
 // What file names tell about an image: who signs, in which light, which take.
 
-#include <regex>
+#include <memory>
 #include <string>
 
 namespace signet::data {
@@ -33,7 +33,8 @@ class NamePattern {
 
  private:
   std::string text_;
-  std::regex regex_;
+  struct Compiled;  // keeps <regex>, which is slow to compile, out of the headers
+  std::shared_ptr<const Compiled> compiled_;
   int signer_ = 0, light_ = 0, take_ = 0;  // numbers of the groups, 0 where there is none
 };
 

@@ -128,7 +128,7 @@ Image pretraining_image(const HandPose& shape, int class_index, int image, int s
                         const SyntheticPretrainingOptions& options) {
   Draws draws(key_of(options.seed, kPicture, uint64_t(class_index), uint64_t(image)));
   HandPose pose = shape;
-  vary(pose, draws, 5, 16);
+  vary(pose, draws, 7, 16);
   View view;
   view.fill = draws.uniform(0.84f, 0.96f);
   view.shift_x = draws.uniform(-0.02f, 0.02f);
@@ -234,7 +234,8 @@ void write_synthetic_pretraining(const std::filesystem::path& folder,
   parallel_for(int64_t(options.shapes) * options.images, [&](int64_t i) {
     const int shape = int(i / options.images), image = int(i % options.images);
     const int signer = kFirstPretrainingSigner + image % options.signers;
-    const std::string_view light = kLights[size_t(image / options.signers + image % options.signers) % kLights.size()];
+    const std::string_view light =
+        kLights[size_t(image / options.signers + image % options.signers) % kLights.size()];
     write_png(file_of(folder, fmt::format("shape{:02}", shape + 1), signer, light, image + 1),
               pretraining_image(shapes[size_t(shape)], shape, image, signer, light, options));
   });

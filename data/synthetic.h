@@ -27,9 +27,9 @@ struct SyntheticOptions {
 /// The set of invented handshapes, each made by every signer in turn, in all lights and turned more than
 /// signs are.
 struct SyntheticPretrainingOptions {
-  int shapes = 36;   ///< Classes, in [2, 100].
-  int images = 84;   ///< A class, in [1, 10000].
-  int signers = 24;  ///< In [1, 1000].
+  int shapes = 48;   ///< Classes, in [2, 100].
+  int images = 64;   ///< A class, in [1, 10000].
+  int signers = 64;  ///< In [1, 1000].
   int size = 64;     ///< Pixels a side, in [16, 1024].
   uint64_t seed = 0;
 };

@@ -1,6 +1,7 @@
 #pragma once
 // Stopping a run from outside (Ctrl-C) at a place from which it can be resumed.
 
+#include <functional>
 #include <stdexcept>
 
 namespace signet::study {
@@ -13,8 +14,11 @@ class Interrupted : public std::runtime_error {
 
 /// May be called from a signal handler.
 void request_stop();
-bool stop_requested();
 /// Throws Interrupted if a stop was requested.
 void check_stop();
+
+/// A function asked at every check whether to stop, so that a test can stop a run at any batch; empty for
+/// none.
+void set_stop_probe(std::function<bool()> probe);
 
 }  // namespace signet::study

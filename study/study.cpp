@@ -94,7 +94,8 @@ void require_same_args(const Args& before, const Args& now, const fs::path& fold
     if (may_differ(name)) continue;
     const auto old =
         std::find_if(before.begin(), before.end(), [&](const auto& a) { return a.first == name; });
-    if (old == before.end() || old->second != value) {
+    // As text: what was read back may be another kind of integer.
+    if (old == before.end() || to_json(Args{*old}) != to_json(Args{{name, value}})) {
       fail(
           "{}: was begun with another {}; resume with the options of its args.json, or start anew in another "
           "folder",

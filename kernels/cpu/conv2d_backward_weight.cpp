@@ -52,6 +52,16 @@ WeightGradientTile weight_gradient_tile() {
   return {kRankRows, kRankWidth};
 }
 
+using RankKernel = void (*)(float*, const float*, const float*, int64_t, bool, const float*);
+
+// The fewest vectors that hold that many columns of a panel.
+HWY_INLINE RankKernel choose_rank_tile(int64_t columns) {
+  constexpr int kWidth = int(kRankWidth);
+  if (columns <= kLanes) return multiply_tile<kRankRows, 1, Panel::by_step, kWidth>;
+  if (columns <= 2 * kLanes) return multiply_tile<kRankRows, 2, Panel::by_step, kWidth>;
+  return multiply_tile<kRankRows, kRankVectors, Panel::by_step, kWidth>;
+}
+
 // to[o / rows][pixel][rows] = dy[pixel, o], with zeros beyond the last channel; tiles are tile_pitch apart.
 HWY_INLINE void pack_gradient(float* HWY_RESTRICT to, int64_t tile_pitch, const float* HWY_RESTRICT dy,
                               int64_t pixels, int64_t channels) {
@@ -80,6 +90,8 @@ void weight_gradient_chunk(const WeightGradientChunk& w) {
   float* left = scratch(Scratch::left, tiles * kGradientPitch);
   float* right = scratch(Scratch::right, (w.panel_end - w.panel_begin) * kPanelPitch);
   const int64_t k_begin = w.panel_begin * kRankWidth;
+  // Sums of columns beyond the last are dropped, but should not meet slow or trapping values on the way.
+  std::fill_n(right + (w.panel_end - w.panel_begin - 1) * kPanelPitch, kPanelPitch, 0.0f);
 
   for (int64_t row = w.row_begin, end;; row = end) {
     end = std::min(row + kPixels, w.row_end);
@@ -90,10 +102,10 @@ void weight_gradient_chunk(const WeightGradientChunk& w) {
     float* sum = sums;
     for (int64_t panel = w.panel_begin; panel < w.panel_end; ++panel) {
       const int64_t k = panel * kRankWidth, k_end = std::min(k + kRankWidth, k_total);
-      const float* x = right + (panel - w.panel_begin) * kPanelPitch;
+      const float* panel_of_x = right + (panel - w.panel_begin) * kPanelPitch;
+      const auto kernel = choose_rank_tile(k_end - k);
       for (int64_t tile = 0; tile < tiles; ++tile, sum += kTileSize)
-        multiply_tile<kRankRows, kRankVectors, Panel::by_step>(sum, left + tile * kGradientPitch, x, pixels,
-                                                               row > w.row_begin, sum + kTileSize);
+        kernel(sum, left + tile * kGradientPitch, panel_of_x, pixels, row > w.row_begin, sum + kTileSize);
       if (end < w.row_end) continue;
       for (int64_t tile = 0; tile < tiles; ++tile) {
         const int64_t o = tile * kRankRows;
@@ -128,7 +140,7 @@ namespace {
 // Floats of dw, and panels of X, that a chunk keeps in cache.
 constexpr int64_t kResident = 1 << 17, kPanels = 16;
 // Chunks wanted, floats that all copies of dw may take, and pixels that make a copy worth its merging.
-constexpr int64_t kChunks = 16, kCopies = 1 << 20, kPixelGrain = 512, kMergeGrain = 1 << 12;
+constexpr int64_t kChunks = 16, kCopies = 1 << 21, kPixelGrain = 512, kMergeGrain = 1 << 12;
 }  // namespace
 
 void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumulate accumulate,

@@ -1,7 +1,7 @@
 // The right matrix is packed once into panels of two vectors' width, [k][width] each. A chunk of work is a
-// few tiles of rows: for one block of k after another it gathers the rows into cache, [k / 16][tile
-// rows][16], and passes every panel over all of them, so that a panel's block stays in L1 while the rows come
-// from L2. Unfinished sums wait in scratch memory, a contiguous tile for each pair of tile and panel.
+// few tiles of rows: for one block of k after another it gathers its rows into cache and passes every panel
+// over all of them, so that a panel's block stays in L1 while the rows come from L2. Unfinished sums wait in
+// scratch memory, a contiguous tile for each pair of tile and panel.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/gather_gemm.cpp"

@@ -35,8 +35,7 @@ using Lanes = hn::CappedTag<float, 4>;
 constexpr int kTileRows = 4, kTileVectors = 2;
 constexpr int kRankRows = 2, kRankVectors = 16 / int(hn::MaxLanes(Lanes()));
 #endif
-// Rows and vectors of the tile: kTile* for panels gathered from pixels, kRank* for sums over pixels, whose
-// last panel is padded with zeros.
+// Rows and vectors of the tile: kTile* where rows are gathered pixels, kRank* for sums over pixels.
 using Vector = hn::Vec<Lanes>;
 constexpr int kLanes = int(hn::MaxLanes(Lanes()));
 
@@ -62,13 +61,13 @@ HWY_INLINE void multiply_step(Vector (&sums)[M][V], const float* HWY_RESTRICT a,
   }
 }
 
-// c is [M][V * lanes], b [k][V * lanes], both aligned to a vector. Meanwhile 4 * k floats at `ahead`, which
-// the caller will want next, are fetched into L2.
-template <int M, int V, Panel P>
+// c is [M][width], b [k][width], both aligned to a vector, of which the first V vectors count. Meanwhile
+// 4 * k floats at `ahead` are fetched: the next panel into L2 (by_row), the next tile of sums into L1
+// (by_step).
+template <int M, int V, Panel P, int kWidth = V* kLanes>
 void multiply_tile(float* HWY_RESTRICT c, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t k,
                    bool accumulate, const float* ahead) {
   constexpr int kStep = P == Panel::by_row ? 1 : M;
-  constexpr int kWidth = V * kLanes;
   const Lanes d;
   Vector sums[M][V];
 #pragma GCC unroll 16
@@ -79,7 +78,11 @@ void multiply_tile(float* HWY_RESTRICT c, const float* HWY_RESTRICT a, const flo
   }
   int64_t step = 0;
   for (; step + 4 <= k; step += 4, a += 4 * kStep, b += 4 * kWidth) {
-    __builtin_prefetch(ahead + 4 * step, 0, 2);
+    if constexpr (P == Panel::by_row) {
+      __builtin_prefetch(ahead + 4 * step, 0, 2);
+    } else {
+      __builtin_prefetch(ahead + 4 * step, 1, 3);
+    }
     multiply_step<M, V, P>(sums, a, b);
     multiply_step<M, V, P>(sums, a + kStep, b + kWidth);
     multiply_step<M, V, P>(sums, a + 2 * kStep, b + 2 * kWidth);

@@ -147,8 +147,8 @@ void add_both(Suite& suite, int64_t rows, int64_t channels, const Options& o) {
 void add_batchnorm(Suite& suite, Scale scale) {
   if (scale == Scale::bench) {
     for (const Options& o : {Options{.relu = true}, Options{.relu = true, .residual = true}})
-      add_both(suite, 8 * 28 * 28, 128, o);
-    add_both(suite, 8 * 112 * 112, 64, {.relu = true});
+      add_both(suite, 6272, 128, o);
+    add_both(suite, 100352, 64, {.relu = true});
     suite.cases.push_back(fold_case(512, 9 * 512, false));
   } else {
     struct Rows {

@@ -14,7 +14,7 @@ Transpose flip(Transpose t) {
 }
 
 OpCase gemm_case(GemmShape s, Transpose ta, Transpose tb, Accumulate accumulate, bool whole) {
-  const auto [m, n, k] = s;
+  const int64_t m = s.m, n = s.n, k = s.k;
   Data data("gemm");
   const auto values = [&](int64_t size) { return whole ? data.whole(size) : data.uniform(size); };
   return {
@@ -81,7 +81,7 @@ void add_matrices(Suite& suite, Scale scale) {
   if (scale == Scale::bench) {
     for (const GemmShape s : {GemmShape{256, 256, 256}, {32, 36, 512}, {784, 128, 1152}, {512, 512, 512}})
       suite.cases.push_back(gemm_case(s, no, yes, Accumulate::no, false));
-    suite.gradients.push_back(rows_gradient(8 * 28 * 28, 128, Accumulate::no, false));
+    suite.gradients.push_back(rows_gradient(6272, 128, Accumulate::no, false));
     suite.cases.push_back(suite.gradients.back().forward);
     return;
   }

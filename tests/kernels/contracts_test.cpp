@@ -159,7 +159,7 @@ TEST_CASE("batchnorm keeps its accuracy far from zero") {
 }
 
 TEST_CASE("running statistics take the unbiased variance, but that of one row as it is") {
-  const auto op = [](Values x) {
+  const auto op = [](const Values& x) {
     const auto rows = int64_t(x.size());
     return OpCase{.args = {output("y", rows), output("mean", 1), output("inv_std", 1), in_out("mean", {10}),
                            in_out("var", {20}), input("x", x), input("weight", {1}), input("bias", {0})},

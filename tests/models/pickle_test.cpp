@@ -1,6 +1,7 @@
 #include "models/pickle.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "tests/models/file_bytes.h"
 
@@ -106,9 +107,7 @@ TEST_CASE("texts of every opcode") {
 }
 
 TEST_CASE("containers, the memo and calls") {
-  const Pickle containers = read(
-      "](K\x01K\x02\x86)K\x03K\x04K\x05\x87q\x07h\x07"
-      "e.");
+  const Pickle containers = read("](K\x01K\x02\x86)K\x03K\x04K\x05\x87q\x07h\7e.");
   REQUIRE(root(containers).kind == Kind::kList);
   const auto& elements = root(containers).elements;
   REQUIRE(elements.size() == 4);
@@ -117,11 +116,7 @@ TEST_CASE("containers, the memo and calls") {
   CHECK(containers.at(elements[2]).elements.size() == 3);
   CHECK(elements[2] == elements[3]);
 
-  const Pickle dicts = read(
-      "}U\x01"
-      "aK\x01s(U\x01"
-      "bK\x02U\x01"
-      "cK\x03u.");
+  const Pickle dicts = read("}U\1aK\x01s(U\1bK\x02U\1cK\x03u.");
   CHECK(root(dicts).kind == Kind::kDict);
   CHECK(root(dicts).elements.size() == 6);
 
@@ -174,13 +169,14 @@ TEST_CASE("what a pickle asks to run is refused by name") {
     const std::string forms[] = {
         global(hostile.module, hostile.name) + text("true") + "\x85R.",
         text(hostile.module) + text(hostile.name) + "\x93" + text("true") + "\x85R.",
-        "(" + text("true") + "i" + hostile.module + "\n" + hostile.name + "\n.",
-        "(" + global(hostile.module, hostile.name) + text("true") + "o.",
+        fmt::format("({}i{}\n{}\n.", text("true"), hostile.module, hostile.name),
+        fmt::format("({}{}o.", global(hostile.module, hostile.name), text("true")),
         global(hostile.module, hostile.name) + ")\x81.",
         global(hostile.module, hostile.name) + "0N.",
     };
-    for (const std::string& form : forms)
-      CHECK(mentions(read_refusal(form), "refuses to run " + name + ": "));
+    for (const std::string& form : forms) {
+      CHECK(mentions(read_refusal(form), fmt::format("refuses to run {}: ", name)));
+    }
   }
 }
 
@@ -220,18 +216,10 @@ TEST_CASE("malformed pickles are refused with the fault") {
       {"S'a\n.", "a text is not quoted"},
       {"S'\n.", "a text is not quoted"},
       {"S'\\x41'\n.", "a text with escapes is not supported"},
-      {"X\xff\xff\xff\xff"
-       "a.",
-       "4294967295 bytes are wanted, 2 are left"},
-      {"\x8d\xff\xff\xff\xff\xff\xff\xff\xff"
-       "a.",
-       "18446744073709551615 bytes are wanted"},
-      {"\x8b\xff\xff\xff\x7f"
-       "a.",
-       "2147483647 bytes are wanted"},
-      {"\x8b\xff\xff\xff\xff"
-       "a.",
-       "an integer has a negative length"},
+      {"X\377\377\377\377a.", "4294967295 bytes are wanted, 2 are left"},
+      {"\215\377\377\377\377\377\377\377\377a.", "18446744073709551615 bytes are wanted"},
+      {"\213\377\377\377\177a.", "2147483647 bytes are wanted"},
+      {"\213\377\377\377\377a.", "an integer has a negative length"},
       {"NNa.", "added to something that is not a list"},
       {"N(Ne.", "added to something that is not a list"},
       {"N(N\x90.", "added to something that is not a set"},
@@ -253,9 +241,9 @@ TEST_CASE("malformed pickles are refused with the fault") {
 
 TEST_CASE("pickles that blow up elsewhere stay small") {
   SUBCASE("deep nesting") {
-    const Pickle nested = read("]" + repeated("]", 200'000) + repeated("a", 200'000) + ".");
+    const Pickle nested = read(fmt::format("]{}{}.", repeated("]", 200'000), repeated("a", 200'000)));
     CHECK(nested.values.size() == 200'001);
-    const Pickle tuples = read(")" + repeated("\x85", 200'000) + ".");
+    const Pickle tuples = read(fmt::format("){}.", repeated("\x85", 200'000)));
     CHECK(tuples.values.size() == 200'001);
   }
   SUBCASE("a billion laughs, each list holding the last ten times") {
@@ -268,24 +256,15 @@ TEST_CASE("pickles that blow up elsewhere stay small") {
     CHECK(laughs.values.size() < 300);
   }
   SUBCASE("a list and a dict that hold themselves") {
-    const Pickle list = read(
-        "]q\x01h\x01"
-        "a.");
+    const Pickle list = read("]q\x01h\1a.");
     CHECK(root(list).elements == std::vector<PickleId>{list.root});
     const Pickle dict_of_itself = read("}q\x01U\x01kh\x01s.");
     CHECK(root(dict_of_itself).elements[1] == dict_of_itself.root);
-    const Pickle object = read(
-        "ctorch\nThing\n)Rq\x01h\x01"
-        "b.");
+    const Pickle object = read("ctorch\nThing\n)Rq\x01h\1b.");
     CHECK(root(object).state == object.root);
   }
   SUBCASE("a list that is extended with itself") {
-    const std::string doubling = "]q\x01" +
-                                 repeated(
-                                     "h\x01"
-                                     "a",
-                                     10) +
-                                 ".";
+    const std::string doubling = fmt::format("]q\1{}.", repeated("h\1a", 10));
     CHECK(root(read(doubling)).elements.size() == 10);
   }
   SUBCASE("a memo index without a memo") {
@@ -293,10 +272,11 @@ TEST_CASE("pickles that blow up elsewhere stay small") {
   }
   SUBCASE("too many values, too high a stack, too many marks, too full a memo") {
     CHECK(mentions(read_refusal(repeated("N0", 1'100'000) + "N."), "a pickle of more than 1048576 values"));
-    CHECK(mentions(read_refusal("N" + repeated("2", 1'100'000) + "."), "stacks more than 1048576 values"));
+    CHECK(mentions(read_refusal(fmt::format("N{}.", repeated("2", 1'100'000))),
+                   "stacks more than 1048576 values"));
     CHECK(mentions(read_refusal(repeated("(", 1'100'000) + "."), "more than 1048576 open marks"));
     std::string memo = "N";
-    for (uint32_t i = 0; i < 1'100'000; ++i) memo += "r" + little_endian(i);
+    for (uint32_t i = 0; i < 1'100'000; ++i) memo.append("r").append(little_endian(i));
     CHECK(mentions(read_refusal(memo + "."), "memoizes more than 1048576 values"));
   }
 }

@@ -162,7 +162,17 @@ TEST_CASE("damage is refused") {
   std::string jpeg = from_hex(kRgbJpeg);
   const size_t table = jpeg.find("\xFF\xC4");
   jpeg.replace(table + 5, 16, 16, '\xFF');  // more codes than there can be
-  CHECK(contains(reason(jpeg), "cannot be decoded"));
+  CHECK(contains(reason(jpeg), "wrong Huffman table"));
+  jpeg = from_hex(kRgbJpeg);
+  jpeg[table + 3] = 10;  // a segment that ends within its table
+  CHECK(contains(reason(jpeg), "wrong Huffman table"));
+  jpeg = from_hex(kRgbJpeg);
+  jpeg[table + 4] = 3;  // the table goes by another number than the scan uses
+  CHECK(contains(reason(jpeg), "wrong scan header"));
+  jpeg = from_hex(kRgbJpeg);
+  jpeg.replace(table + 5, 16,
+               std::string("\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 15) + '\x00');
+  CHECK(contains(reason(jpeg), "folder/a.jpg: "));  // three codes of one bit
 
   // The right form, check sums and all, but no compressed pixels inside.
   CHECK(contains(reason(png_file(9, 9, 8, kRgb, bytes({0, 1}))), "cannot be decoded"));

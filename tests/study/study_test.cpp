@@ -1,0 +1,255 @@
+// Whole runs on a small data set of rendered hands: the same bits whatever the threads, the sharing of the
+// trunk and the interruptions; and the rules of fine-tuning.
+
+#include "study/study.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+
+#include "data/synthetic.h"
+#include "kernels/parallel.h"
+#include "models/safetensors.h"
+#include "models/state_dict.h"
+#include "study/checkpoint.h"
+#include "study/csv.h"
+#include "study/interrupt.h"
+#include "tensor/error.h"
+#include "tensor/files.h"
+
+namespace signet::study {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A data set of 4 signs by 3 people, random weights for a narrow ResNet18, and a folder for runs; made once.
+class World {
+ public:
+  World() : root(fs::temp_directory_path() / ("signet-study-" + std::to_string(::getpid()))) {
+    data::SyntheticOptions signs;
+    signs.signers = 3;
+    signs.takes = 3;
+    signs.size = 32;
+    signs.classes = {"a", "b", "v", "y"};
+    data::write_synthetic_signs(root / "signs", signs);
+    const auto network = models::make_network("resnet18", 10, 32, 8);
+    network->initialize({77, 0});
+    models::write_safetensors(root / "weights.safetensors", models::save_weights(*network));
+  }
+  ~World() { fs::remove_all(root); }
+
+  StudyOptions options(const std::string& name,
+                       std::vector<std::string> rows = {"mlp", "fc", "layer4"}) const {
+    StudyOptions o;
+    o.data = root / "signs";
+    o.weights = root / "weights.safetensors";
+    o.output = root / name;
+    o.folds = 3;
+    o.seed = 5;
+    RecipeOptions recipe;
+    recipe.models = std::move(rows);
+    recipe.image_size = 32;
+    recipe.width = 8;
+    recipe.training.epochs = 3;
+    recipe.training.batch_size = 8;
+    recipe.finetune_epochs = 2;
+    recipe.finetune_folds = "all";
+    o.plans = recipe_plans(recipe);
+    return o;
+  }
+
+  fs::path root;
+};
+
+const World& world() {
+  static const World made;
+  return made;
+}
+
+/// results.csv without the columns that tell time, and the bytes of everything else that must be
+/// reproducible.
+std::map<std::string, std::string> fingerprint(const fs::path& folder) {
+  std::map<std::string, std::string> result;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    const std::string name = fs::relative(entry.path(), folder).string();
+    if (!entry.is_regular_file() || name.starts_with("resume/") || name == "args.json" ||
+        name == "summary.json")
+      continue;
+    if (name != "results.csv") {
+      result[name] = read_file(entry.path());
+      continue;
+    }
+    const CsvTable table = read_csv(entry.path());
+    std::string text;
+    for (const auto& row : table.rows) {
+      for (size_t c = 0; c < row.size(); ++c) {
+        if (table.columns[c] != "seconds" && table.columns[c] != "img_s") text += row[c] + ",";
+      }
+      text += "\n";
+    }
+    result[name] = text;
+  }
+  return result;
+}
+
+void check_same(const fs::path& a, const fs::path& b) {
+  const auto first = fingerprint(a), second = fingerprint(b);
+  REQUIRE(first.size() == second.size());
+  CHECK(first.contains("weights/resnet18-layer4-best.safetensors"));
+  for (const auto& [name, bytes] : first) {
+    INFO(name);
+    REQUIRE(second.contains(name));
+    CHECK((bytes == second.at(name)));
+  }
+}
+
+const fs::path& reference_run() {
+  static const fs::path folder = run_study(world().options("reference")).folder;
+  return folder;
+}
+
+TEST_CASE("a run folder holds what was promised") {
+  const fs::path& folder = reference_run();
+  for (const char* name :
+       {"args.json", "splits.csv", "results.csv", "predictions.csv", "summary.json", "confusion_mlp.csv",
+        "confusion_mlp.svg", "curves_resnet18-fc.svg", "classification_report_resnet18-layer4.txt",
+        "weights/mlp-last.safetensors", "weights/resnet18-fc-best.safetensors"}) {
+    CHECK_MESSAGE(fs::exists(folder / name), name);
+  }
+  const auto predictions = read_csv(folder / "predictions.csv");
+  CHECK(predictions.rows.size() == 3 * 4 * 3 * 2 * 3);  // every image once for each of three models
+  const auto results = read_csv(folder / "results.csv");
+  const size_t lr = results.column("lr", ""), phase = results.column("phase", "");
+  std::set<std::string> rates;
+  for (const auto& row : results.rows) rates.insert(row[phase] + " " + row[lr]);
+  CHECK(rates == std::set<std::string>{"scratch 0.002", "fc 0.002", "layer4 0", "layer4 0.0001"});
+}
+
+TEST_CASE("the same bits for any number of threads") {
+  const int before = num_threads();
+  set_num_threads(before == 1 ? 2 : 1);
+  const auto run = run_study(world().options("threads"));
+  set_num_threads(before);
+  check_same(reference_run(), run.folder);
+}
+
+TEST_CASE("the same bits whether the trunk is shared by the folds or run for each") {
+  auto options = world().options("alone");
+  options.share_trunk = false;
+  check_same(reference_run(), run_study(options).folder);
+}
+
+TEST_CASE("the same bits when a run is stopped in every phase and resumed") {
+  auto options = world().options("stopped");
+  bool finished = false;
+  int stops = 0;
+  // Each attempt may run a little longer than the last, so that the stops fall into every phase.
+  for (int attempt = 0; !finished && attempt < 60; ++attempt) {
+    int batches = 0;
+    set_stop_probe([&] { return ++batches > 20 + 9 * attempt; });
+    try {
+      run_study(options);
+      finished = true;
+    } catch (const Interrupted&) {
+      ++stops;
+    }
+    set_stop_probe({});
+    options.resume = true;
+  }
+  REQUIRE(finished);
+  CHECK(stops >= 5);
+  check_same(reference_run(), world().root / "stopped");
+}
+
+TEST_CASE("another seed gives other bits") {
+  auto options = world().options("seed");
+  options.seed = 6;
+  const auto folder = run_study(options).folder;
+  CHECK(fingerprint(folder).at("predictions.csv") != fingerprint(reference_run()).at("predictions.csv"));
+}
+
+TEST_CASE("a fold does not depend on which other folds are run") {
+  auto options = world().options("one-fold", {"mlp"});
+  options.plans[0].all_folds = false;
+  options.plans[0].folds = {1};
+  const auto alone = read_csv(run_study(options).folder / "results.csv");
+  const auto all = read_csv(reference_run() / "results.csv");
+  const size_t model = all.column("model", ""), fold = all.column("fold", ""),
+               loss = all.column("val_loss", "");
+  size_t next = 0;
+  for (const auto& row : all.rows) {
+    if (row[model] == "mlp" && row[fold] == "1") CHECK(alone.rows.at(next++)[loss] == row[loss]);
+  }
+  CHECK(next == 3);
+}
+
+TEST_CASE("fine-tuning never ends worse than it began") {
+  auto options = world().options("ruin", {"fc", "layer4"});
+  // A learning rate that destroys the network: every fold must roll back to epoch 0.
+  options.plans[1].training.lr = 10;
+  const auto result = run_study(options);
+  const auto& fc = result.splits[0].models[0];
+  const auto& layer4 = result.splits[0].models[1];
+  CHECK(layer4.val_acc_folds == fc.val_acc_folds);
+  CHECK(layer4.val_loss == fc.val_loss);
+  CHECK(layer4.train_acc == fc.train_acc);
+  const auto before = models::read_safetensors(result.folder / "weights/resnet18-fc-last.safetensors");
+  const auto after = models::read_safetensors(result.folder / "weights/resnet18-layer4-best.safetensors");
+  CHECK(before.entries == after.entries);
+}
+
+TEST_CASE("a frozen trunk is the weights file's to the bit after training the head") {
+  const auto weights = models::read_safetensors(world().root / "weights.safetensors");
+  const auto trained = models::read_safetensors(reference_run() / "weights/resnet18-fc-last.safetensors");
+  for (const auto& [name, array] : weights.entries) {
+    INFO(name);
+    if (!name.starts_with("fc.")) CHECK((*trained.find(name) == array));
+  }
+}
+
+TEST_CASE("a checkpoint carries its classes and preprocessing and gives the predictions of the run") {
+  const auto classifier = load_classifier(reference_run() / "weights/resnet18-layer4-best.safetensors");
+  CHECK(classifier.classes == std::vector<std::string>{"a", "b", "v", "y"});
+  CHECK(classifier.network->input().size == 32);
+  CHECK_THROWS_WITH_AS(load_classifier(world().root / "weights.safetensors"), doctest::Contains("--weights"),
+                       Error);
+}
+
+TEST_CASE("a run resumed with other options is refused") {
+  auto options = world().options("reference");
+  options.resume = true;
+  options.plans[0].training.lr = 0.5;
+  CHECK_THROWS_WITH_AS(run_study(options), doctest::Contains("mlp.lr"), Error);
+}
+
+TEST_CASE("several splits share a run") {
+  auto options = world().options("splits", {"fc"});
+  options.splits = {data::Split::random, data::Split::signer};
+  const auto result = run_study(options);
+  REQUIRE(result.splits.size() == 2);
+  CHECK(result.splits[1].split == "signer");
+  CHECK(fs::exists(result.folder / "signer" / "summary.json"));
+  CHECK(result.splits[0].near_twin_share > result.splits[1].near_twin_share);
+}
+
+TEST_CASE("plans: order, names, and what they go on from") {
+  const auto plans = world().options("x", {"layer3", "fc", "mlp", "layer4"}).plans;
+  REQUIRE(plans.size() == 4);
+  CHECK(plans[1].name == "resnet18-fc");
+  CHECK(plans[2].continues == "resnet18-fc");
+  CHECK(plans[3].continues == "resnet18-layer4");
+  RecipeOptions recipe;
+  recipe.models = {"layer4"};
+  CHECK_THROWS_WITH_AS(recipe_plans(recipe), doctest::Contains("fc"), Error);
+  recipe.models = {"vgg"};
+  CHECK_THROWS_WITH_AS(recipe_plans(recipe), doctest::Contains("vgg"), Error);
+  ModelPlan plan;
+  CHECK_THROWS_AS(set_folds(plan, "1,x"), Error);
+  set_folds(plan, "0,2");
+  CHECK(plan.folds == std::vector<int>{0, 2});
+}
+
+}  // namespace
+}  // namespace signet::study
