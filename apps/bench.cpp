@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "apps/flags.h"
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "data/store.h"
 #include "kernels/parallel.h"
@@ -26,7 +27,7 @@ struct BenchFlags {
   int repetitions = 8;
   int limit = 640;
   int epochs = 10;
-  std::string data, weights, model = "resnet18", scratch_model;
+  std::string data, weights, model = "resnet18";
   bool json = false;
   ComputeFlags compute;
 };
@@ -105,7 +106,7 @@ void bench_step(const BenchFlags& flags, Device device, bool layer4) {
 
 /// The first --limit images of the data folder, spread over its classes.
 data::Dataset limited(const BenchFlags& flags) {
-  if (flags.data.empty()) fail("bench {} reads images: name their folder with --data", flags.name);
+  if (flags.data.empty()) fail("bench {}: reads images; name their folder with --data", flags.name);
   auto dataset = data::scan_dataset(flags.data);
   const auto all = dataset.samples;
   const size_t wanted = flags.limit > 0 ? std::min(all.size(), size_t(flags.limit)) : all.size();
@@ -138,7 +139,7 @@ void bench_training(const BenchFlags& flags, Device device, const std::string& w
   plan.training.epochs = epochs;
   plan.training.batch_size = flags.batch;
   const int64_t images = int64_t(samples.train.size());
-  study::FoldTrainer trainer(plan, 0, std::move(network), std::move(samples), 0);
+  study::FoldTrainer trainer(plan, 0, std::move(network), 0, std::move(samples), 0);
   const study::ImageSource validation(store, input, {}, 0, 0, device);
   for (int epoch = 1; epoch <= epochs; ++epoch) {
     const study::ImageSource train(store, input, data::Augmentation{}, 0, epoch, device);
@@ -164,19 +165,13 @@ void bench_data(const BenchFlags& flags, Device device) {
 
 void run(const BenchFlags& flags) {
   const Device device = flags.compute.apply();
-  if (flags.batch < 1 || flags.repetitions < 1 || flags.epochs < 1) {
-    fail("--batch, --repetitions and --epochs must be at least 1");
-  }
   if (flags.name == "infer") return bench_inference(flags, device);
   if (flags.name == "step") return bench_step(flags, device, false);
   if (flags.name == "layer4") return bench_step(flags, device, true);
   if (flags.name == "fconly") return bench_training(flags, device, "fconly", flags.model, 1);
   if (flags.name == "data") return bench_data(flags, device);
-  if (flags.name == "scratch") {
-    bench_training(flags, device, "scratch-mlp", "mlp", flags.epochs);
-    return bench_training(flags, device, "scratch-cnn", "cnn", flags.epochs);
-  }
-  fail("bench {}: unknown; use infer, step, layer4, fconly, data or scratch", flags.name);
+  bench_training(flags, device, "scratch-mlp", "mlp", flags.epochs);
+  bench_training(flags, device, "scratch-cnn", "cnn", flags.epochs);
 }
 
 }  // namespace
@@ -184,22 +179,33 @@ void run(const BenchFlags& flags) {
 void add_bench(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("bench", "Measure a piece of the job");
   verb->footer(
-      "Example:\n  signet bench step --batch 32 --threads 2 --json\n  signet bench scratch --data "
-      "asl_dataset");
+      "Example:\n"
+      "  signet bench step --batch 32 --threads 2 --json\n"
+      "  signet bench scratch --data asl_dataset");
   auto flags = std::make_shared<BenchFlags>();
   verb->add_option("name", flags->name,
                    "infer, step, layer4 (random images); fconly, data, scratch (image files)")
+      ->check(one_of({"infer", "step", "layer4", "fconly", "data", "scratch"}))
       ->required();
-  verb->add_option("-b,--batch,--batch-size", flags->batch, "Images at once")->capture_default_str();
+  verb->add_option("-b,--batch,--batch-size", flags->batch, "Images at once")
+      ->check(whole_number(1))
+      ->capture_default_str();
   verb->add_option("--repetitions", flags->repetitions, "Timed calls, of which the median counts")
+      ->check(whole_number(1))
       ->capture_default_str();
   verb->add_option("--data,--data-dir", flags->data, "Image folder for fconly, data and scratch");
   verb->add_option("--weights", flags->weights, "Pretrained weights (speed does not depend on them)");
-  verb->add_option("--limit", flags->limit, "Use so many of the images; 0 for all")->capture_default_str();
-  verb->add_option("--epochs", flags->epochs, "Epochs of data and scratch, which decode the files once")
+  verb->add_option("--limit", flags->limit, "Use so many of the images; 0 for all")
+      ->check(whole_number(0))
       ->capture_default_str();
-  verb->add_option("--image-size", flags->image_size, "Height and width of the input; 0 for the model's own");
-  verb->add_option("--model", flags->model, "resnet18 or resnet34")->capture_default_str();
+  verb->add_option("--epochs", flags->epochs, "Epochs of data and scratch, which decode the files once")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  verb->add_option("--image-size", flags->image_size, "Height and width of the input; 0 for the model's own")
+      ->check(whole_number(0));
+  verb->add_option("--model", flags->model, "resnet18 or resnet34")
+      ->check(one_of({"resnet18", "resnet34"}))
+      ->capture_default_str();
   verb->add_flag("--json", flags->json, "Print one JSON line");
   flags->compute.add_to(*verb);
   verb->callback([flags] { run(*flags); });

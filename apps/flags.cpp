@@ -2,29 +2,50 @@
 
 #include <csignal>
 
+#include "apps/values.h"
 #include "kernels/parallel.h"
+#include "study/checkpoint.h"
 #include "study/interrupt.h"
 #include "study/study.h"
 #include "tensor/error.h"
 
 namespace signet::apps {
+namespace {
+
+constexpr uint64_t kMostThreads = 1024;
+constexpr uint64_t kMostPixelsASide = 4096;
+constexpr uint64_t kWidest = 1024;
+constexpr uint64_t kMostMebibytes = uint64_t{1} << 30;
+
+}  // namespace
 
 void ComputeFlags::add_to(CLI::App& verb) {
   verb.add_option("-j,--threads,--workers", threads,
-                  "Threads; by default one a processor. Results do not depend on it");
-  verb.add_option("--device", device, "auto, cpu, or reference (the slow kernels that define the results)");
-  verb.add_option("--precision", precision, "f32");
+                  "Threads; by default one a processor. Results do not depend on it")
+      ->check(whole_number(1, kMostThreads));
+  verb.add_option("--device", device, "auto, cpu, or reference (the slow kernels that define the results)")
+      ->capture_default_str();
+  verb.add_option("--precision", precision, "f32")->capture_default_str();
 }
 
 Device ComputeFlags::apply() const {
-  if (threads < 0) fail("--threads {}: at least 1 is needed", threads);
+  if (precision != "f32") {
+    fail("--precision {}: this version computes in f32 only; leave the flag out", precision);
+  }
+  const Device parsed = Device::parse(device);
   if (threads > 0) set_num_threads(threads);
-  if (precision != "f32") fail("--precision {}: this version computes in f32 only", precision);
-  return Device::parse(device);
+  return parsed;
+}
+
+void DataFlags::add_to(CLI::App& verb) {
+  verb.add_option("--data,--data-dir", data, "Folder with one folder of images a class")->required();
+  verb.add_option("--name-pattern,--group-regex", name_pattern,
+                  "Regular expression with groups that reads signer, light and take from file names");
+  verb.add_flag("--skip-bad", skip_bad, "Leave out unreadable images instead of stopping");
 }
 
 void RunFlags::add_to(CLI::App& verb, bool several_splits) {
-  verb.add_option("--data,--data-dir", options.data, "Folder with one folder of images a class")->required();
+  data.add_to(verb);
   verb.add_option("--weights", options.weights,
                   "Pretrained weights (.pth or .safetensors, torchvision's names)");
   auto* split = verb.add_option(
@@ -32,76 +53,143 @@ void RunFlags::add_to(CLI::App& verb, bool several_splits) {
       several_splits ? "random, group (takes stay together) or signer (leave one out); several "
                        "with commas, the first is the main one"
                      : "random, group (takes stay together) or signer (leave one out)");
-  split->delimiter(',');
-  verb.add_option("--folds", options.folds, "Number of folds")->capture_default_str();
-  verb.add_option("--seed", options.seed, "Seed of everything random")->capture_default_str();
-  verb.add_option("--name-pattern", options.name_pattern,
-                  "Regular expression with groups that reads signer, light and take from file names");
-  verb.add_flag("--skip-bad", options.skip_bad, "Leave out unreadable images instead of stopping");
-  verb.add_option("--cache-mb", options.cache_mb, "Memory for decoded images, MiB")->capture_default_str();
+  split->check(one_of({"random", "group", "signer"}));
+  if (several_splits) split->delimiter(',');
+  if (!several_splits) split->expected(1);
+  verb.add_option("--folds", options.folds, "Number of folds")->check(whole_number(2))->capture_default_str();
+  verb.add_option("--seed", options.seed, "Seed of everything random")
+      ->check(whole_number(0, std::numeric_limits<uint64_t>::max()))
+      ->capture_default_str();
+  verb.add_option("--cache-mb", options.cache_mb, "Memory for decoded images, MiB")
+      ->check(whole_number(0, kMostMebibytes))
+      ->capture_default_str();
   verb.add_flag("--no-augment", no_augment, "Train on the images as they are");
+  const auto add_share = [&](const char* name, double& value, const char* help, const CLI::Validator& check) {
+    verb.add_option(name, value, help)->check(check)->capture_default_str();
+  };
   auto& a = options.augmentation;
-  verb.add_option("--fliplr", a.fliplr, "Probability of a mirror image")->capture_default_str();
-  verb.add_option("--degrees", a.degrees, "Rotation, ±degrees")->capture_default_str();
-  verb.add_option("--translate", a.translate, "Shift, ± this fraction of the size")->capture_default_str();
-  verb.add_option("--scale", a.scale, "Zoom, 1 ± this")->capture_default_str();
-  verb.add_option("--brightness", a.brightness, "Brightness factor, 1 ± this")->capture_default_str();
-  verb.add_option("--contrast", a.contrast, "Contrast factor, 1 ± this")->capture_default_str();
+  add_share("--fliplr", a.fliplr, "Probability of a mirror image", from_zero_to(1));
+  add_share("--degrees", a.degrees, "Rotation, ±degrees", from_zero_to(180));
+  add_share("--translate", a.translate, "Shift, ± this fraction of the size", from_zero_to(1));
+  add_share("--scale", a.scale, "Zoom, 1 ± this", from_zero_to_below(1));
+  add_share("--brightness", a.brightness, "Brightness factor, 1 ± this", from_zero_to(1));
+  add_share("--contrast", a.contrast, "Contrast factor, 1 ± this", from_zero_to(1));
   verb.add_flag("--no-share-trunk", no_share_trunk,
                 "Run a frozen trunk for each fold anew (same results, slower)");
   verb.add_option("--output", options.output, "Folder to write; by default runs/<verb>/<name>N");
   verb.add_option("--name", options.name, "Name of the run's folder")->capture_default_str();
   verb.add_flag("--resume", options.resume, "Go on with the run in --output");
+  verb.add_flag("--dry-run", options.dry_run, "Check everything and say what would be done, no more");
   compute.add_to(verb);
 }
 
-study::StudyOptions RunFlags::resolve() {
+study::StudyOptions RunFlags::resolve(const CLI::App& verb) {
   options.device = compute.apply();
+  options.data = data.data;
+  options.name_pattern = data.name_pattern;
+  options.skip_bad = data.skip_bad;
   options.augment = !no_augment;
   options.share_trunk = !no_share_trunk;
-  if (options.resume && options.output.empty()) fail("--resume: name the run's folder with --output");
-  if (options.cache_mb < 0) fail("--cache-mb {}: must not be negative", options.cache_mb);
+  if (options.resume && options.output.empty()) {
+    fail("--resume: name the folder of the run to go on with: --output FOLDER");
+  }
+  if (!options.output.empty() && verb.count("--name") > 0) {
+    fail("--name {}: --output {} names the folder already; leave one of the two out", options.name,
+         options.output.string());
+  }
+  for (const auto* flag : {"--fliplr", "--degrees", "--translate", "--scale", "--brightness", "--contrast"}) {
+    if (no_augment && verb.count(flag) > 0) {
+      fail("{}: --no-augment leaves the images as they are; leave one of the two flags out", flag);
+    }
+  }
   options.splits.clear();
   for (const auto& name : splits) {
-    bool known = false;
     for (const auto split : {data::Split::random, data::Split::group, data::Split::signer}) {
-      if (name == data::split_name(split)) {
-        options.splits.push_back(split);
-        known = true;
-      }
+      if (name == data::split_name(split)) options.splits.push_back(split);
     }
-    if (!known) fail("--split {}: unknown split; use random, group or signer", name);
+  }
+  if (splits == std::vector<std::string>{"signer"} && verb.count("--folds") > 0) {
+    fail("--folds {}: --split signer makes one fold a signer; leave --folds out", options.folds);
   }
   return options;
 }
 
-void add_training_flags(CLI::App& verb, study::TrainingOptions& t) {
-  verb.add_option("--epochs", t.epochs, "Passes over the training images")->capture_default_str();
-  verb.add_option("-b,--batch-size", t.batch_size, "Images a step")->capture_default_str();
-  verb.add_option("--lr", t.lr, "Learning rate")->capture_default_str();
-  verb.add_option("--opt", t.optimizer, "adam, adamw or sgd")->capture_default_str();
-  verb.add_option("--lr-scheduler", t.lr_scheduler, "constant, step, cosine, onecycle or plateau")
-      ->capture_default_str();
-  verb.add_option("--weight-decay", t.weight_decay, "Weight decay")->capture_default_str();
-  verb.add_option("--momentum", t.momentum, "Momentum of sgd")->capture_default_str();
-  verb.add_flag("--nesterov", t.nesterov, "Nesterov's momentum for sgd");
-  verb.add_option("--label-smoothing", t.label_smoothing, "Label smoothing")->capture_default_str();
-  verb.add_flag("--class-weights", t.class_weights, "Weigh classes by the inverse of their frequency");
-  verb.add_option("--clip-grad", t.clip_grad, "Bound on the gradients' norm; 0 for none")
-      ->capture_default_str();
-  verb.add_option("--patience", t.patience, "Stop after so many epochs without improvement; 0 for never")
+void add_batch_size(CLI::App& verb, int& batch_size) {
+  constexpr uint64_t kMost = 1 << 20;
+  verb.add_option("-b,--batch-size", batch_size, "Images at once")
+      ->check(whole_number(1, kMost))
       ->capture_default_str();
 }
 
-void DataFlags::add_to(CLI::App& verb) {
-  verb.add_option("--data,--data-dir", data, "Folder with one folder of images a class")->required();
-  verb.add_option("--name-pattern", name_pattern,
-                  "Regular expression with groups that reads signer, light and take from file names");
-  verb.add_flag("--skip-bad", skip_bad, "Leave out unreadable images instead of stopping");
+void add_size_flags(CLI::App& verb, int& image_size, int& width) {
+  verb.add_option("--image-size", image_size, "Height and width of the input; 0 for the model's own")
+      ->check(whole_number(0, kMostPixelsASide));
+  verb.add_option("--width", width, "Channels of a ResNet's first stage")
+      ->check(whole_number(1, kWidest))
+      ->capture_default_str();
+}
+
+void add_batchnorm_flag(CLI::App& verb, std::string& bn) {
+  verb.add_option("--bn", bn, "Batchnorm of frozen stages: frozen statistics, or train (the batch's own)")
+      ->check(one_of({"frozen", "train"}))
+      ->capture_default_str();
+}
+
+void add_training_flags(CLI::App& verb, study::TrainingOptions& t) {
+  verb.add_option("--epochs", t.epochs, "Passes over the training images")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  add_batch_size(verb, t.batch_size);
+  verb.add_option("--lr", t.lr, "Learning rate")->check(above_zero())->capture_default_str();
+  verb.add_option("--opt", t.optimizer, "adam, adamw or sgd")
+      ->check(one_of({"adam", "adamw", "sgd"}))
+      ->capture_default_str();
+  verb.add_option("--lr-scheduler", t.lr_scheduler, "constant, step, cosine, onecycle or plateau")
+      ->check(one_of({"constant", "step", "cosine", "onecycle", "plateau"}))
+      ->capture_default_str();
+  verb.add_option("--weight-decay", t.weight_decay, "Weight decay")
+      ->check(zero_or_more())
+      ->capture_default_str();
+  verb.add_option("--momentum", t.momentum, "Momentum of sgd")
+      ->check(from_zero_to_below(1))
+      ->capture_default_str();
+  verb.add_flag("--nesterov", t.nesterov, "Nesterov's momentum for sgd");
+  verb.add_option("--label-smoothing", t.label_smoothing, "Label smoothing")
+      ->check(from_zero_to_below(1))
+      ->capture_default_str();
+  verb.add_flag("--class-weights", t.class_weights, "Weigh classes by the inverse of their frequency");
+  verb.add_option("--clip-grad", t.clip_grad, "Bound on the gradients' norm; 0 for none")
+      ->check(zero_or_more())
+      ->capture_default_str();
+  verb.add_option("--patience", t.patience, "Stop after so many epochs without improvement; 0 for never")
+      ->check(whole_number(0))
+      ->capture_default_str();
+}
+
+void require_consistent(const CLI::App& verb, const study::TrainingOptions& training) {
+  for (const auto* flag : {"--momentum", "--nesterov"}) {
+    if (training.optimizer != "sgd" && verb.count(flag) > 0) {
+      fail("{}: {} takes none; add --opt sgd, or leave it out", flag, training.optimizer);
+    }
+  }
+}
+
+void adopt_from_checkpoint(const CLI::App& verb, const std::filesystem::path& weights,
+                           std::string& architecture, int& image_size, int& width) {
+  if (weights.empty()) return;
+  const auto form = study::read_form(weights);
+  if (!form) return;
+  if (verb.count("--model") == 0) architecture = form->architecture;
+  if (architecture != form->architecture) return;
+  if (verb.count("--image-size") == 0) image_size = form->image_size;
+  if (verb.count("--width") == 0 && form->width > 0) width = form->width;
 }
 
 void run_interruptibly(const study::StudyOptions& options) {
-  const auto stop = [](int) { study::request_stop(); };
+  const auto stop = [](int signal) {
+    study::request_stop();
+    std::signal(signal, SIG_DFL);
+  };
   std::signal(SIGINT, stop);
   std::signal(SIGTERM, stop);
   study::run_study(options);

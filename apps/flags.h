@@ -16,25 +16,9 @@ struct ComputeFlags {
   std::string precision = "f32";
 
   void add_to(CLI::App& verb);
-  /// Sets the number of threads and returns the device. Throws Error for 0 threads and unknown devices.
+  /// Sets the number of threads and returns the device. Throws Error for unknown devices.
   Device apply() const;
 };
-
-/// Data set, folds, augmentation, output: everything of StudyOptions that flags set.
-struct RunFlags {
-  study::StudyOptions options;
-  std::vector<std::string> splits{"random"};
-  bool no_augment = false;
-  bool no_share_trunk = false;
-  ComputeFlags compute;
-
-  void add_to(CLI::App& verb, bool several_splits);
-  /// The options, with what is said in words resolved. Throws Error for an unknown split.
-  study::StudyOptions resolve();
-};
-
-/// --epochs, --batch-size, --lr and the like, with a plan's defaults.
-void add_training_flags(CLI::App& verb, study::TrainingOptions& training);
 
 /// The named classes' data folder and how the names are read; used by verbs that only look at data.
 struct DataFlags {
@@ -45,7 +29,39 @@ struct DataFlags {
   void add_to(CLI::App& verb);
 };
 
-/// Runs a study with Ctrl-C and SIGTERM turned into a stop from which --resume goes on, and says how.
+/// Data set, folds, augmentation, output: everything of StudyOptions that flags set.
+struct RunFlags {
+  study::StudyOptions options;
+  DataFlags data;
+  std::vector<std::string> splits{"random"};
+  bool no_augment = false;
+  bool no_share_trunk = false;
+  ComputeFlags compute;
+
+  void add_to(CLI::App& verb, bool several_splits);
+  /// The options, with what is said in words resolved. Throws Error for flags that contradict one another.
+  study::StudyOptions resolve(const CLI::App& verb);
+};
+
+/// --epochs, --batch-size, --lr and the like, with a plan's defaults.
+void add_training_flags(CLI::App& verb, study::TrainingOptions& training);
+/// --batch-size, for a verb that only looks at images.
+void add_batch_size(CLI::App& verb, int& batch_size);
+/// --image-size, --width.
+void add_size_flags(CLI::App& verb, int& image_size, int& width);
+/// --bn.
+void add_batchnorm_flag(CLI::App& verb, std::string& bn);
+
+/// Throws Error where a flag was given that has no effect without another.
+void require_consistent(const CLI::App& verb, const study::TrainingOptions& training);
+
+/// Takes architecture, width and image size, so far as no flag tells them, from weights that a run of signet
+/// wrote.
+void adopt_from_checkpoint(const CLI::App& verb, const std::filesystem::path& weights,
+                           std::string& architecture, int& image_size, int& width);
+
+/// Runs a study with Ctrl-C and SIGTERM turned into a stop from which --resume goes on; a second one ends the
+/// program at once.
 void run_interruptibly(const study::StudyOptions& options);
 
 }  // namespace signet::apps

@@ -2,72 +2,43 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <numeric>
+#include <csignal>
+#include <filesystem>
+#include <new>
 
+#include "apps/command_line.h"
 #include "apps/verbs.h"
 #include "study/interrupt.h"
+#include "study/progress.h"
 #include "tensor/error.h"
 
 namespace {
 
-/// How many letters must be inserted, removed or replaced to get from a to b (Levenshtein 1966).
-size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
-    }
-  }
-  return row.back();
+constexpr int kUsersError = 2;
+constexpr int kInternalError = 1;
+constexpr int kInterrupted = 128 + SIGINT;
+
+/// Standard output first, so that on a terminal or in a common log the sentence comes last.
+int report(const std::string& sentence, int status) {
+  std::fflush(stdout);
+  fmt::print(stderr, "signet: {}\n", sentence);
+  return status;
 }
 
-/// The flags or verbs that could stand where `unknown` stands.
-std::vector<std::string> candidates(const CLI::App& app, bool flags) {
-  std::vector<std::string> names;
-  const CLI::App* innermost = &app;
-  while (!innermost->get_subcommands().empty()) innermost = innermost->get_subcommands().front();
-  if (flags) {
-    for (const auto* option : innermost->get_options()) {
-      for (const auto& name : option->get_lnames()) names.push_back("--" + name);
-    }
-  } else {
-    for (const auto* verb : innermost->get_subcommands([](const CLI::App*) { return true; }))
-      names.push_back(verb->get_name());
-  }
-  return names;
+int report_interrupt(const std::filesystem::path& folder, int argc, char** argv) {
+  if (signet::study::stderr_is_terminal()) fmt::print(stderr, "\n");
+  if (folder.empty()) return report("stopped before anything was written", kInterrupted);
+  const auto command = signet::apps::resume_command({argv, argv + argc}, folder);
+  return report(fmt::format("stopped; go on with: {}", command), kInterrupted);
 }
 
-int explain_unknown(const CLI::App& app, const std::string& unknown) {
-  const bool flag = unknown.starts_with("-");
-  const std::string word = unknown.substr(0, unknown.find('='));
-  auto names = candidates(app, flag);
-  const auto nearest = std::min_element(names.begin(), names.end(), [&](const auto& a, const auto& b) {
-    return edit_distance(a, word) < edit_distance(b, word);
-  });
-  fmt::print(stderr, "signet: unknown {} {}{}; --help lists all\n", flag ? "flag" : "word", word,
-             nearest == names.end() ? "" : fmt::format(", did you mean {}?", *nearest));
-  return 2;
-}
-
-int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_exit_code() == 0) return app.exit(error);
-  const auto unknown = app.remaining(true);
-  if (!unknown.empty()) return explain_unknown(app, unknown.front());
-  fmt::print(stderr, "signet: {}\n", error.what());
-  return 2;
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   using namespace signet;
   CLI::App app{"Train and compare image classifiers on a folder of images, with handwritten kernels",
                "signet"};
   app.set_version_flag("--version", std::string("signet ") + SIGNET_VERSION);
+  app.footer(
+      "Example:\n  signet study --data asl_dataset --weights resnet18-f37072fd.pth\n  signet study --help");
   app.require_subcommand(1);
   apps::add_study(app);
   apps::add_train_verbs(app);
@@ -78,19 +49,39 @@ int main(int argc, char** argv) {
   apps::add_info(app);
   try {
     app.parse(argc, argv);
-    return 0;
   } catch (const CLI::RuntimeError& error) {
     return error.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    return report_parse_error(app, error);
-  } catch (const study::Interrupted&) {
-    fmt::print(stderr, "\nsignet: stopped; go on with the same command plus --resume --output FOLDER\n");
-    return 130;
-  } catch (const Error& error) {
-    fmt::print(stderr, "signet: {}\n", error.what());
-    return 2;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "signet: internal error: {}\n", error.what());
-    return 1;
+    if (error.get_exit_code() != 0) return report(apps::explain(app, error), kUsersError);
+    app.exit(error);  // --help and --version
   }
+  return 0;
+}
+
+int run_and_report(int argc, char** argv) {
+  using namespace signet;
+  try {
+    const int status = run(argc, argv);
+    if (std::fflush(stdout) != 0) fail("standard output cannot be written: {}", std::strerror(errno));
+    return status;
+  } catch (const study::Interrupted& stopped) {
+    return report_interrupt(stopped.folder(), argc, argv);
+  } catch (const Error& error) {
+    return report(error.what(), kUsersError);
+  } catch (const std::bad_alloc&) {
+    return report("the memory does not suffice; use a smaller --batch-size, --image-size or --cache-mb",
+                  kUsersError);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report(fmt::format("{}: {}", error.path1().string(), error.code().message()), kUsersError);
+  } catch (const std::exception& error) {
+    return report(fmt::format("internal error: {}", error.what()), kInternalError);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A file that outgrows the shell's limit is then an error with a name, like a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
+  return run_and_report(argc, argv);
 }

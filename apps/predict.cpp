@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "apps/flags.h"
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "data/decode.h"
 #include "data/store.h"
@@ -32,7 +33,7 @@ struct PredictFlags {
 std::vector<fs::path> find_images(const std::vector<std::string>& named) {
   std::vector<fs::path> files;
   for (const auto& name : named) {
-    if (!fs::exists(name)) fail("{}: no such file or folder", name);
+    if (!fs::exists(name)) fail("{}: there is no such file or folder; check the name", name);
     if (!fs::is_directory(name)) {
       files.emplace_back(name);
       continue;
@@ -64,8 +65,7 @@ int run(const PredictFlags& flags) {
   const Device device = flags.compute.apply();
   const auto classifier = study::load_classifier(flags.checkpoint, device);
   const int classes = int(classifier.classes.size());
-  if (flags.top < 1 || flags.top > classes)
-    fail("--top {}: must be from 1 to the {} classes", flags.top, classes);
+  if (flags.top > classes) fail("--top {}: {} knows {} classes only", flags.top, flags.checkpoint, classes);
   classifier.network->evaluate();
   const NoGrad no_grad;
   study::CsvWriter csv({"path", "rank", "class", "probability"});
@@ -105,7 +105,9 @@ void add_predict(CLI::App& app) {
   auto flags = std::make_shared<PredictFlags>();
   verb->add_option("checkpoint", flags->checkpoint, "A checkpoint written by signet")->required();
   verb->add_option("images", flags->images, "Image files and folders of them")->required();
-  verb->add_option("--top", flags->top, "How many classes to name")->capture_default_str();
+  verb->add_option("--top", flags->top, "How many classes to name")
+      ->check(whole_number(1))
+      ->capture_default_str();
   verb->add_flag("--csv", flags->csv, "Print a CSV table");
   flags->compute.add_to(*verb);
   verb->callback([flags] {

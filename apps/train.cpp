@@ -1,6 +1,9 @@
 // cv, train and finetune: one model, on all folds or on one.
 
+#include <algorithm>
+
 #include "apps/flags.h"
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "models/network.h"
 #include "tensor/error.h"
@@ -21,23 +24,46 @@ struct TrainFlags {
 std::string stage_after(const study::ModelPlan& plan, const std::string& frozen) {
   if (frozen == "none") return "";
   const auto network = models::make_network(plan.architecture, 2, plan.image_size, plan.width);
+  const auto& stages = network->stages();
+  if (std::find(stages.begin(), stages.end(), frozen) == stages.end()) {
+    fail("--freeze {}: {} has no such stage; use none, {}", frozen, plan.architecture, alternatives(stages));
+  }
   int stage = network->stage_index(frozen) + 1;
   while (stage < network->stage_count() && network->stage_modules(stage).empty()) ++stage;
   if (stage >= network->stage_count()) fail("--freeze {}: would leave nothing to train", frozen);
-  return network->stages()[size_t(stage)];
+  return stages[size_t(stage)];
 }
 
-void run(TrainFlags& flags) {
-  auto options = flags.run.resolve();
+bool is_resnet(const study::ModelPlan& plan) {
+  return plan.architecture.starts_with("resnet");
+}
+
+std::string usual_freeze(const study::ModelPlan& plan, bool finetune) {
+  if (!plan.pretrained || !is_resnet(plan)) return "none";
+  return finetune ? "layer3" : "layer4";
+}
+
+void run(const CLI::App& verb, TrainFlags& flags) {
+  auto options = flags.run.resolve(verb);
   study::ModelPlan plan = flags.plan;
-  plan.pretrained = !options.weights.empty();
-  if (flags.freeze.empty()) flags.freeze = !plan.pretrained ? "none" : flags.finetune ? "layer3" : "layer4";
-  if (!plan.pretrained && flags.freeze != "none") {
+  require_consistent(verb, plan.training);
+  if (flags.finetune && options.weights.empty()) {
+    fail("finetune: goes on from trained weights; name their file with --weights");
+  }
+  if (!flags.freeze.empty() && flags.freeze != "none" && options.weights.empty()) {
     fail("--freeze {}: freezing random weights teaches nothing; give pretrained ones with --weights",
          flags.freeze);
   }
-  if (flags.finetune && !plan.pretrained) fail("finetune starts from a checkpoint: name it with --weights");
-  if (flags.bn != "frozen" && flags.bn != "train") fail("--bn {}: use frozen or train", flags.bn);
+  adopt_from_checkpoint(verb, options.weights, plan.architecture, plan.image_size, plan.width);
+  if (!is_resnet(plan) && verb.count("--width") > 0) {
+    fail("--width {}: {} has one width only; leave it out", plan.width, plan.architecture);
+  }
+  plan.pretrained = !options.weights.empty();
+  if (flags.freeze.empty()) flags.freeze = usual_freeze(plan, flags.finetune);
+  if (flags.bn == "train" && flags.freeze == "none") {
+    fail(
+        "--bn train: is about frozen stages, and none is frozen; leave it out, or freeze some with --freeze");
+  }
   plan.batch_statistics = flags.bn == "train";
   plan.first_trainable = stage_after(plan, flags.freeze);
   plan.phase = plan.first_trainable.empty() ? "scratch" : plan.first_trainable;
@@ -69,17 +95,18 @@ void add_verb(CLI::App& app, const std::string& name, const std::string& help, c
   flags->run.add_to(*verb, false);
   add_training_flags(*verb, flags->plan.training);
   verb->add_option("--model", flags->plan.architecture, "resnet18, resnet34, mlp or cnn")
+      ->check(one_of({"resnet18", "resnet34", "mlp", "cnn"}))
       ->capture_default_str();
-  verb->add_option("--image-size", flags->plan.image_size,
-                   "Height and width of the input; 0 for the model's own");
-  verb->add_option("--width", flags->plan.width, "Channels of a ResNet's first stage")->capture_default_str();
+  add_size_flags(*verb, flags->plan.image_size, flags->plan.width);
   verb->add_option("--freeze", flags->freeze,
                    "Freeze the stages up to and including this one (conv1, layer1 … layer4), or none");
-  verb->add_option("--bn", flags->bn,
-                   "Batchnorm of frozen stages: frozen statistics, or train (the batch's own)");
-  if (one_fold)
-    verb->add_option("--val-fold", flags->val_fold, "The fold to validate on")->capture_default_str();
-  verb->callback([flags] { run(*flags); });
+  add_batchnorm_flag(*verb, flags->bn);
+  if (one_fold) {
+    verb->add_option("--val-fold", flags->val_fold, "The fold to validate on")
+        ->check(whole_number(0))
+        ->capture_default_str();
+  }
+  verb->callback([verb, flags] { run(*verb, *flags); });
 }
 
 }  // namespace

@@ -27,7 +27,10 @@ void adopt_classes(data::Dataset& dataset, const std::vector<std::string>& class
   for (const auto& name : dataset.classes) {
     const auto found = std::find(classes.begin(), classes.end(), name);
     if (found == classes.end())
-      fail("{}: class {} is unknown to {}", dataset.root.string(), name, checkpoint);
+      fail(
+          "{}: class '{}' is none of the {} that {} tells apart; validate on images of the classes it was "
+          "trained on",
+          dataset.root.string(), name, classes.size(), checkpoint);
     place.push_back(int(found - classes.begin()));
   }
   for (auto& sample : dataset.samples) sample.label = place[size_t(sample.label)];
@@ -36,7 +39,6 @@ void adopt_classes(data::Dataset& dataset, const std::vector<std::string>& class
 
 void run(const ValFlags& flags) {
   const Device device = flags.compute.apply();
-  if (flags.batch_size < 1) fail("--batch-size {}: at least 1 is needed", flags.batch_size);
   const auto classifier = study::load_classifier(flags.checkpoint, device);
   const auto& pattern = flags.data.name_pattern;
   auto dataset =
@@ -73,7 +75,7 @@ void add_val(CLI::App& app) {
   auto flags = std::make_shared<ValFlags>();
   verb->add_option("checkpoint", flags->checkpoint, "A checkpoint written by signet")->required();
   flags->data.add_to(*verb);
-  verb->add_option("-b,--batch-size", flags->batch_size, "Images at once")->capture_default_str();
+  add_batch_size(*verb, flags->batch_size);
   flags->compute.add_to(*verb);
   verb->callback([flags] { run(*flags); });
 }

@@ -33,7 +33,7 @@ double bytes_moved(const OpCase& op) {
 void time_case(benchmark::State& state, const OpCase& op, const Backend<float>& backend) {
   Prepared<float> prepared(op, backend, Placement::aligned);
   prepared.call();
-  for (auto iteration : state) prepared.call();
+  while (state.KeepRunning()) prepared.call();
   using benchmark::Counter;
   state.counters["GB/s"] = Counter(bytes_moved(op) * 1e-9, Counter::kIsIterationInvariantRate);
   if (op.flops > 0) state.counters["GFLOP/s"] = Counter(op.flops * 1e-9, Counter::kIsIterationInvariantRate);

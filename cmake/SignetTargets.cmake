@@ -41,14 +41,13 @@ function(signet_library name)
   target_link_libraries(signet_${name} PUBLIC signet_flags ${ARG_DEPENDS})
 endfunction()
 
-# signet_test(FOLDER [DEPENDS ...]): the doctest binary test_FOLDER of tests/FOLDER/*.cpp, one ctest test.
+# signet_test(FOLDER [DEPENDS ...] [LABELS ...]): the doctest binary test_FOLDER of tests/FOLDER/*.cpp, one ctest test.
+# Labels say in which further builds it runs: "sanitized" (address, undefined).
 function(signet_test folder)
-  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LABELS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
-  if(sources)
-    add_executable(test_${folder} ${sources} ${CMAKE_CURRENT_SOURCE_DIR}/main.cpp)
-    target_link_libraries(test_${folder} PRIVATE signet_test_support ${ARG_DEPENDS})
-    add_test(NAME ${folder} COMMAND test_${folder})
-    set_tests_properties(${folder} PROPERTIES SKIP_RETURN_CODE 77)
-  endif()
+  add_executable(test_${folder} ${sources})
+  target_link_libraries(test_${folder} PRIVATE signet_test_support ${ARG_DEPENDS})
+  add_test(NAME ${folder} COMMAND test_${folder})
+  set_tests_properties(${folder} PROPERTIES SKIP_RETURN_CODE 77 LABELS "${ARG_LABELS}")
 endfunction()

@@ -1,10 +1,12 @@
 // The list of kernels, included by kernels/kernels.h once for each backend (so: no include guard).
-//   KERNEL       what precedes a declaration: `template <class real>` in ref::, nothing elsewhere (real =
-//   float there) KERNEL_BODY  nothing, except in kernels/no_cuda, where it is a body that throws
+//
+// KERNEL stands before a declaration: `template <class real>` in ref::, nothing elsewhere (real is float
+// there). KERNEL_BODY is empty, except in kernels/no_cuda, where it is a body that throws.
+//
 // A pointer that may be null says so. "rows" counts everything but the last axis; "channels" or "cols" is the
 // last.
 
-// ---------------------------------------------------------------------------------------------- elementwise
+// ---- elementwise
 
 /// y[n] = value.
 KERNEL void fill(real* y, double value, int64_t n) KERNEL_BODY;
@@ -29,7 +31,7 @@ KERNEL void relu_backward(real* dx, const real* dy, const real* y, int64_t n) KE
 /// may be x. 0 <= probability < 1.
 KERNEL void dropout(real* y, const real* x, double probability, PhiloxKey key, int64_t n) KERNEL_BODY;
 
-// ---------------------------------------------------------------------------------------------- matrices
+// ---- matrices
 
 /// C[m,n] = op(A) op(B), or C += op(A) op(B). op(A) is [m,k]: A is stored [m,k], or [k,m] if transposed.
 /// op(B) is [k,n]: B is stored [k,n], or [n,k] if transposed. k = 0 gives zeros.
@@ -43,7 +45,7 @@ KERNEL void broadcast_rows(real* y, const real* x, int64_t rows, int64_t cols) K
 /// alone.
 KERNEL void sum_rows(real* y, const real* x, int64_t rows, int64_t cols, Accumulate accumulate) KERNEL_BODY;
 
-// ---------------------------------------------------------------------------------------------- convolution
+// ---- convolution
 
 /// y = w * x (+ bias[out_channels]) (+ residual, shaped as y), then ReLU if `relu`. bias and residual may be
 /// null. Each image's result has the same bits whatever the batch it stands in.
@@ -58,8 +60,9 @@ KERNEL void conv2d_backward_data(real* dx, const real* dy, const real* w, Accumu
 KERNEL void conv2d_backward_weight(real* dw, const real* dy, const real* x, Accumulate accumulate,
                                    const Conv2dShape& shape) KERNEL_BODY;
 
-// ---------------------------------------------------------------------------------------------- batch
-// normalisation x, y, dx, dy, residual and dresidual are [rows, channels] (rows = batch * height * width);
+// ---- batch normalisation
+//
+// x, y, dx, dy, residual and dresidual are [rows, channels] (rows = batch * height * width);
 // all else is [channels].
 
 /// Batch statistics, two-pass (never E[x^2] - E[x]^2): mean and biased variance over the rows;
@@ -101,7 +104,7 @@ KERNEL void batchnorm_fold(real* w_folded, real* bias_folded, const real* w, con
                            const real* running_var, double eps, int64_t out_channels,
                            int64_t filter_size) KERNEL_BODY;
 
-// ---------------------------------------------------------------------------------------------- pooling
+// ---- pooling
 
 /// y = the maximum of each window (the first one in row-major order on a tie, as PyTorch; NaN wins), and its
 /// place in the plane of x, row * in_width + column, in index (shaped as y; may be null).
@@ -119,7 +122,7 @@ KERNEL void global_avgpool_forward(real* y, const real* x, int64_t batch, int64_
 KERNEL void global_avgpool_backward(real* dx, const real* dy, int64_t batch, int64_t pixels,
                                     int64_t channels) KERNEL_BODY;
 
-// ---------------------------------------------------------------------------------------------- loss
+// ---- loss
 
 /// p[rows, cols] = softmax of each row of logits, by subtracting the row's maximum.
 KERNEL void softmax_forward(real* p, const real* logits, int64_t rows, int64_t cols) KERNEL_BODY;
@@ -139,7 +142,7 @@ KERNEL void cross_entropy_backward(real* dlogits, const real* dloss, const real*
                                    const real* class_weight, double smoothing, int64_t rows,
                                    int64_t classes) KERNEL_BODY;
 
-// ---------------------------------------------------------------------------------------------- optimisers
+// ---- optimisers
 
 /// PyTorch's SGD: g += weight_decay * w; velocity = first_step ? g : momentum * velocity + g;
 /// w -= lr * (nesterov ? g + momentum * velocity : velocity). velocity may be null if momentum = 0.
@@ -152,10 +155,10 @@ KERNEL void sgd_step(real* w, real* velocity, const real* g, double lr, double m
 KERNEL void adam_step(real* w, real* m, real* v, const real* g, double lr, double beta1, double beta2,
                       double eps, double weight_decay, bool decoupled, int64_t step, int64_t n) KERNEL_BODY;
 
-// ---------------------------------------------------------------------------------------------- random
-// numbers, images
+// ---- random numbers, images
 
-/// y[n] uniform in [low, high): low + (high - low) * philox_uniform of draw n (numbered as for dropout).
+/// y[n] uniform: low + (high - low) * philox_uniform of draw n (numbered as for dropout). Never below low, and
+/// below high but for the rounding of the result.
 KERNEL void random_uniform(real* y, double low, double high, PhiloxKey key, int64_t n) KERNEL_BODY;
 
 /// y[n] normal. Values 2i and 2i+1 are the cosine and sine halves of Box and Muller's transform of draws 2i

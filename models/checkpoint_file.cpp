@@ -74,6 +74,10 @@ Archive parse_checkpoint(std::string_view bytes, const std::string& source) {
 }
 
 Archive read_checkpoint(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    fail("{}: there is no such file; give a checkpoint (.safetensors, .pth)", path.string());
+  }
   return parse_checkpoint(read_file(path), path.string());
 }
 

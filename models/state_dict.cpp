@@ -57,28 +57,28 @@ Array to_array(std::vector<int64_t> shape, const void* values, const char* dtype
 
 }  // namespace
 
-std::vector<float> to_channels_first(const float* values, const Shape& ohwc) {
-  const int64_t plane = ohwc[1] * ohwc[2], channels = ohwc[3];
-  std::vector<float> result(size_t(ohwc.size()));
+namespace {
+
+/// `count` matrices [rows, columns], each transposed.
+std::vector<float> transposed(const float* values, int64_t count, int64_t rows, int64_t columns) {
+  std::vector<float> result(size_t(count * rows * columns));
   float* out = result.data();
-  for (int64_t o = 0; o < ohwc[0]; ++o, values += plane * channels) {
-    for (int64_t c = 0; c < channels; ++c) {
-      for (int64_t p = 0; p < plane; ++p) *out++ = values[p * channels + c];
+  for (int64_t i = 0; i < count; ++i, values += rows * columns) {
+    for (int64_t c = 0; c < columns; ++c) {
+      for (int64_t r = 0; r < rows; ++r) *out++ = values[r * columns + c];
     }
   }
   return result;
 }
 
+}  // namespace
+
+std::vector<float> to_channels_first(const float* values, const Shape& ohwc) {
+  return transposed(values, ohwc[0], ohwc[1] * ohwc[2], ohwc[3]);
+}
+
 std::vector<float> to_channels_last(const float* values, const Shape& ohwc) {
-  const int64_t plane = ohwc[1] * ohwc[2], channels = ohwc[3];
-  std::vector<float> result(size_t(ohwc.size()));
-  float* out = result.data();
-  for (int64_t o = 0; o < ohwc[0]; ++o, values += plane * channels) {
-    for (int64_t p = 0; p < plane; ++p) {
-      for (int64_t c = 0; c < channels; ++c) *out++ = values[c * plane + p];
-    }
-  }
-  return result;
+  return transposed(values, ohwc[0], ohwc[3], ohwc[1] * ohwc[2]);
 }
 
 std::vector<std::string> head_names(Network& network) {

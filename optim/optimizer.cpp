@@ -102,6 +102,9 @@ std::unique_ptr<Optimizer> make_adam(std::vector<NamedParameter> parameters, con
 
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<NamedParameter> parameters,
                                           double weight_decay, double momentum, bool nesterov) {
+  if (name == "sgd" && nesterov && !(momentum > 0)) {
+    fail("--nesterov needs a momentum above 0, but --momentum is {}", momentum);
+  }
   if (name == "sgd") return make_sgd(std::move(parameters), {momentum, nesterov, weight_decay});
   AdamOptions options;
   options.weight_decay = weight_decay;

@@ -63,7 +63,7 @@ struct AdamOptions {
 std::unique_ptr<Optimizer> make_adam(std::vector<NamedParameter> parameters, const AdamOptions& options = {});
 
 /// By the name a flag gives: sgd, adam or adamw. Momentum and Nesterov count for sgd alone.
-/// Throws Error naming the choices for any other name.
+/// Throws Error naming the choices for any other name, and for Nesterov without momentum.
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<NamedParameter> parameters,
                                           double weight_decay, double momentum, bool nesterov);
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numbers>
 
 #include "tensor/error.h"
@@ -86,7 +87,8 @@ std::unique_ptr<Schedule> make_schedule(const std::string& name, double rate, in
 }
 
 bool EarlyStopping::report(int64_t epoch, double loss) {
-  if (best_epoch_ < 0 || loss < best_loss_) {
+  const double lowest = best_epoch_ < 0 ? std::numeric_limits<double>::infinity() : best_loss_;
+  if (loss < lowest) {
     best_epoch_ = epoch;
     best_loss_ = loss;
     since_best_ = 0;

@@ -11,6 +11,42 @@ namespace signet::study {
 namespace {
 using Json = nlohmann::json;
 constexpr const char* kKey = "signet";
+
+[[noreturn]] void fail_damaged(const std::filesystem::path& path, const Json::exception& error) {
+  fail("{}: its metadata is damaged ({}); use another checkpoint", path.string(), error.what());
+}
+
+Json parse_metadata(const std::string& text, const std::filesystem::path& path) {
+  try {
+    return Json::parse(text);
+  } catch (const Json::exception& error) {
+    fail_damaged(path, error);
+  }
+}
+
+CheckpointForm form_of(const Json& about, const std::filesystem::path& path) {
+  try {
+    return {about.at("architecture"), about.at("width"), about.at("preprocessing").at("size"),
+            about.at("classes").get<std::vector<std::string>>()};
+  } catch (const Json::exception& error) {
+    fail_damaged(path, error);
+  }
+}
+
+models::InputSpec input_of(const Json& about, const std::filesystem::path& path) {
+  try {
+    const Json& preprocessing = about.at("preprocessing");
+    models::InputSpec input;
+    input.size = preprocessing.at("size");
+    input.channels = preprocessing.at("channels");
+    input.mean = preprocessing.at("mean").get<std::array<float, 3>>();
+    input.deviation = preprocessing.at("deviation").get<std::array<float, 3>>();
+    return input;
+  } catch (const Json::exception& error) {
+    fail_damaged(path, error);
+  }
+}
+
 }  // namespace
 
 void save_classifier(const std::filesystem::path& path, models::Network& network,
@@ -34,34 +70,32 @@ void save_classifier(const std::filesystem::path& path, models::Network& network
   models::write_safetensors(path, archive);
 }
 
+std::optional<CheckpointForm> read_form(const std::filesystem::path& path) {
+  const models::Archive archive = models::read_checkpoint(path);
+  const auto entry = archive.metadata.find(kKey);
+  if (entry == archive.metadata.end()) return std::nullopt;
+  const Json about = parse_metadata(entry->second, path);
+  return form_of(about, path);
+}
+
 Classifier load_classifier(const std::filesystem::path& path, Device device) {
   const models::Archive archive = models::read_checkpoint(path);
   const auto entry = archive.metadata.find(kKey);
   if (entry == archive.metadata.end()) {
     fail(
         "{}: holds weights but neither class names nor preprocessing, so it was not written by signet; give "
-        "it to "
-        "--weights of study, cv or finetune instead",
+        "it to --weights of study, cv or finetune instead",
         path.string());
   }
+  const Json about = parse_metadata(entry->second, path);
+  const CheckpointForm form = form_of(about, path);
   Classifier result;
-  try {
-    const Json about = Json::parse(entry->second);
-    result.classes = about.at("classes").get<std::vector<std::string>>();
-    const Json& preprocessing = about.at("preprocessing");
-    models::InputSpec wanted;
-    wanted.size = preprocessing.at("size");
-    wanted.channels = preprocessing.at("channels");
-    wanted.mean = preprocessing.at("mean").get<std::array<float, 3>>();
-    wanted.deviation = preprocessing.at("deviation").get<std::array<float, 3>>();
-    result.network = models::make_network(about.at("architecture"), int(result.classes.size()), wanted.size,
-                                          about.at("width"), device);
-    if (!(result.network->input() == wanted)) {
-      fail("{}: its preprocessing is not the one that {} uses; it was written by another version of signet",
-           path.string(), result.network->architecture());
-    }
-  } catch (const Json::exception& error) {
-    fail("{}: its metadata is damaged ({})", path.string(), error.what());
+  result.classes = form.classes;
+  result.network =
+      models::make_network(form.architecture, int(form.classes.size()), form.image_size, form.width, device);
+  if (!(result.network->input() == input_of(about, path))) {
+    fail("{}: its preprocessing is not the one that {} uses; it was written by another version of signet",
+         path.string(), result.network->architecture());
   }
   models::load_weights(*result.network, archive, path.string());
   return result;

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,18 @@ struct Classifier {
 /// Writes a network with its classes, preprocessing (size, channels, mean, deviation), architecture and seed.
 void save_classifier(const std::filesystem::path& path, models::Network& network,
                      const std::vector<std::string>& classes, uint64_t seed);
+
+/// What a checkpoint of save_classifier says about its network.
+struct CheckpointForm {
+  std::string architecture;
+  int width = 0;  ///< 0 where the architecture has none
+  int image_size = 0;
+  std::vector<std::string> classes;
+};
+
+/// The form of a checkpoint; none for weights that save_classifier did not write. Throws Error for a file
+/// that cannot be read.
+std::optional<CheckpointForm> read_form(const std::filesystem::path& path);
 
 /// Reads what save_classifier wrote. Throws Error for a damaged file, and for a checkpoint without this
 /// metadata (plain weights say neither their classes nor their preprocessing).

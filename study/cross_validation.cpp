@@ -324,8 +324,10 @@ const PlanResult& CrossValidation::run(const ModelPlan& plan,
     result.kept[fold] = plan.keep_best ? result.best[fold] : result.last[fold];
   }
   const auto make_trainer = [&](int fold) {
-    auto trainer = std::make_unique<FoldTrainer>(plan, fold, initial_network(plan, fold), samples_of(fold),
-                                                 context_.options.seed);
+    auto network = initial_network(plan, fold);
+    const int first_changed = untouched_stages(plan, *network);
+    auto trainer = std::make_unique<FoldTrainer>(plan, fold, std::move(network), first_changed,
+                                                 samples_of(fold), context_.options.seed);
     trainer->load(saved, result.record.epochs);
     return trainer;
   };

@@ -42,7 +42,8 @@ struct StudyContext {
 struct PlanResult {
   ModelResult record;
   int best_fold = 0;  ///< highest validation accuracy, then lowest loss, of the kept weights
-  std::map<int, models::Snapshot> kept;  ///< by fold: the trained stages of the kept weights
+  std::map<int, models::Snapshot>
+      kept;  ///< by fold: the stages that differ from the weights file, as they are kept
   std::map<int, models::Snapshot> last;  ///< by fold: those after the last epoch
   std::map<int, models::Snapshot> best;  ///< by fold: those of the lowest validation loss
 };

@@ -43,16 +43,16 @@ Evaluation evaluate(models::Network& network, const Source& source, const std::v
 }
 
 FoldTrainer::FoldTrainer(const ModelPlan& plan, int fold, std::unique_ptr<models::Network> network,
-                         FoldSamples samples, uint64_t seed)
+                         int first_changed, FoldSamples samples, uint64_t seed)
     : plan_(plan),
       fold_(fold),
       network_(std::move(network)),
       samples_(std::move(samples)),
       seed_(seed),
+      first_changed_(first_changed),
       stopping_(plan.training.patience > 0 ? plan.training.patience : std::numeric_limits<int64_t>::max()) {
   const TrainingOptions& t = plan_.training;
   if (!plan_.first_trainable.empty()) first_stage_ = network_->stage_index(plan_.first_trainable);
-  snapshot_stage_ = plan_.batch_statistics ? 0 : first_stage_;
   next_epoch_ = plan_.keep_best ? 0 : 1;
   network_->freeze_before(first_stage_, plan_.batch_statistics);
   std::vector<optim::NamedParameter> trainable;

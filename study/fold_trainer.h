@@ -37,9 +37,10 @@ Evaluation evaluate(models::Network& network, const Source& source, const std::v
 
 class FoldTrainer {
  public:
-  /// The network comes with the weights the fold starts from.
-  FoldTrainer(const ModelPlan& plan, int fold, std::unique_ptr<models::Network> network, FoldSamples samples,
-              uint64_t seed);
+  /// The network comes with the weights the fold starts from. Stages before `first_changed` are those of the
+  /// weights file and stay so: snapshots leave them out.
+  FoldTrainer(const ModelPlan& plan, int fold, std::unique_ptr<models::Network> network, int first_changed,
+              FoldSamples samples, uint64_t seed);
 
   int fold() const { return fold_; }
   const FoldSamples& samples() const { return samples_; }
@@ -58,8 +59,8 @@ class FoldTrainer {
   /// The epoch with the lowest validation loss so far, and the one whose weights the plan keeps.
   int best_epoch() const { return int(stopping_.best_epoch()); }
   int kept_epoch() const { return plan_.keep_best ? best_epoch() : next_epoch_ - 1; }
-  /// The weights of the trained stages, as they are now and at the best epoch.
-  models::Snapshot last() const { return models::Snapshot(*network_, snapshot_stage_); }
+  /// The weights of the stages that change, as they are now and at the best epoch.
+  models::Snapshot last() const { return models::Snapshot(*network_, first_changed_); }
   const models::Snapshot& best() const { return best_; }
   /// Puts the kept weights into the network.
   void roll_back();
@@ -80,7 +81,7 @@ class FoldTrainer {
   FoldSamples samples_;
   uint64_t seed_;
   int first_stage_ = 0;
-  int snapshot_stage_ = 0;  ///< frozen batchnorms that move their statistics must be saved too
+  int first_changed_ = 0;
   int next_epoch_ = 1;
   Tensor class_weight_;
   std::unique_ptr<optim::Optimizer> optimizer_;

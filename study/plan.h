@@ -62,6 +62,7 @@ struct StudyOptions {
   std::filesystem::path output;  ///< "" for a numbered folder below `runs`
   std::filesystem::path runs = "runs";
   bool resume = false;
+  bool dry_run = false;  ///< check everything, say what would be done, and stop before the first file
 
   std::vector<data::Split> splits{
       data::Split::random};  ///< the first is the run's own, others go to subfolders

@@ -79,6 +79,11 @@ std::string confusion_csv(const ConfusionMatrix& matrix, std::span<const std::st
   return csv.text();
 }
 
+/// What a run that was killed in its very first moment leaves.
+bool is_begun_args(const fs::path& path) {
+  return is_unfinished(path) && path.filename().string().starts_with("args.json.");
+}
+
 }  // namespace
 
 RunFolder RunFolder::numbered(const fs::path& parent, const std::string& verb, const std::string& name) {
@@ -98,7 +103,7 @@ RunFolder RunFolder::numbered(const fs::path& parent, const std::string& verb, c
   }
 }
 
-RunFolder RunFolder::named(const fs::path& folder, bool resume) {
+void RunFolder::require_usable(const fs::path& folder, bool resume) {
   const std::string name = folder.string();
   std::error_code error;
   if (fs::exists(folder, error) && !fs::is_directory(folder, error)) {
@@ -107,15 +112,30 @@ RunFolder RunFolder::named(const fs::path& folder, bool resume) {
   if (resume && !fs::exists(folder / "args.json", error)) {
     fail("{}: holds no run to resume (there is no args.json); start one by leaving --resume out", name);
   }
-  make_folders(folder);
-  const bool empty = fs::is_empty(folder, error);
+  fs::path existing = fs::absolute(folder, error);
+  while (!fs::exists(existing, error) && existing.has_relative_path()) existing = existing.parent_path();
+  if (!fs::is_directory(existing, error)) {
+    fail("{}: cannot be made, because {} is a file; {}", name, existing.string(), kElsewhere);
+  }
+  if (::access(existing.c_str(), W_OK | X_OK) != 0) {
+    fail("{}: cannot be written in: {}; {}", name, std::strerror(errno), kElsewhere);
+  }
+  if (!fs::exists(folder, error)) return;
+  const bool empty = std::ranges::all_of(fs::directory_iterator(folder, error), is_begun_args);
   if (error) fail("{}: cannot be listed: {}; {}", name, error.message(), kElsewhere);
   if (!resume && !empty) {
     fail("{}: is not empty; {}, or continue the run that is there with --resume", name, kElsewhere);
   }
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
-    fail("{}: cannot be written in: {}; {}", name, std::strerror(errno), kElsewhere);
+}
+
+RunFolder RunFolder::named(const fs::path& folder, bool resume) {
+  require_usable(folder, resume);
+  make_folders(folder);
+  std::vector<fs::path> unfinished;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (is_unfinished(entry.path())) unfinished.push_back(entry.path());
   }
+  for (const auto& path : unfinished) fs::remove(path);
   return RunFolder(folder);
 }
 
@@ -190,17 +210,6 @@ void RunFolder::write_model(const ModelResult& result, std::span<const std::stri
                    classification_report(matrix, classes));
   write_atomically(file(fmt::format("curves_{}.svg", model)),
                    curves_svg(curve_epochs, curve_outcomes, model));
-}
-
-void RunFolder::save_progress(const ModelResult& result) const {
-  write_atomically(file("resume") / fmt::format("{}.json", result.model), to_json(result));
-}
-
-std::optional<ModelResult> RunFolder::load_progress(const std::string& model) const {
-  const fs::path path = file("resume") / fmt::format("{}.json", model);
-  std::error_code error;
-  if (!fs::exists(path, error)) return std::nullopt;
-  return model_result_from_json(read_file(path), path.string());
 }
 
 }  // namespace signet::study

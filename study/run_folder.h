@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -33,8 +32,12 @@ class RunFolder {
   static RunFolder numbered(const std::filesystem::path& parent, const std::string& verb,
                             const std::string& name);
 
+  /// Throws Error, writing nothing, where `named` would for the same arguments.
+  static void require_usable(const std::filesystem::path& folder, bool resume);
+
   /// Uses the folder the user named. It must be absent (then it is made) or empty, unless `resume`, for which
-  /// it must hold a run's args.json. Throws Error otherwise, and if it cannot be written in.
+  /// it must hold a run's args.json. Files that a
+  /// killed run left unfinished are removed. Throws Error otherwise, and if it cannot be written in.
   static RunFolder named(const std::filesystem::path& folder, bool resume);
 
   const std::filesystem::path& path() const { return path_; }
@@ -66,10 +69,6 @@ class RunFolder {
   void write_model(const ModelResult& result, std::span<const std::string> classes,
                    std::span<const EpochRecord> curve_epochs,
                    std::span<const PhaseOutcome> curve_outcomes) const;
-
-  /// resume/<model>.json: a model's record so far, for a later --resume, and back (none if never saved).
-  void save_progress(const ModelResult& result) const;
-  std::optional<ModelResult> load_progress(const std::string& model) const;
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}

@@ -39,10 +39,21 @@ void require_sound(const StudyOptions& o) {
   }
 }
 
-data::ImageStore load_images(const StudyOptions& o, Progress& progress) {
+data::Dataset scan(const StudyOptions& o) {
   const data::NamePattern pattern =
       o.name_pattern.empty() ? data::NamePattern() : data::NamePattern(o.name_pattern);
   data::Dataset dataset = data::scan_dataset(o.data, pattern);
+  const bool asked = o.splits != std::vector{data::Split::random};
+  if (dataset.predefined_split && asked) {
+    fail(
+        "{}: has a split of its own, train/ and val/; leave --split {} out, or put the classes of both "
+        "together",
+        dataset.root.string(), data::split_name(o.splits.back()));
+  }
+  return dataset;
+}
+
+data::ImageStore load_images(const StudyOptions& o, data::Dataset dataset, Progress& progress) {
   std::vector<data::ImageSpec> specs;
   for (const auto& plan : o.plans) {
     const auto network =
@@ -77,9 +88,9 @@ void print_plans(const StudyOptions& o, int classes) {
         models::make_network(plan.architecture, classes, plan.image_size, plan.width, o.device);
     network->freeze_before(plan.first_trainable.empty() ? 0 : network->stage_index(plan.first_trainable));
     const int64_t trainable = network->parameter_count(true), all = network->parameter_count();
-    fmt::print("  {:<16} {:>10} parameters trained, {:>10} frozen; {} epochs, {} {}, batch {}\n", plan.name,
-               trainable, all - trainable, plan.training.epochs, plan.training.optimizer, plan.training.lr,
-               plan.training.batch_size);
+    fmt::print("  {:<16} {:>10} parameters trained, {:>10} frozen; {} epoch{}, {} {}, batch {}\n", plan.name,
+               trainable, all - trainable, plan.training.epochs, plan.training.epochs == 1 ? "" : "s",
+               plan.training.optimizer, plan.training.lr, plan.training.batch_size);
   }
 }
 
@@ -87,6 +98,12 @@ void print_plans(const StudyOptions& o, int classes) {
 bool may_differ(const std::string& name) {
   static const std::set<std::string> free{"threads", "version", "processor", "started", "data", "weights"};
   return free.contains(name);
+}
+
+std::string in_words(const std::string& name) {
+  if (name == "dataset_hash") return "data set, or its images have changed";
+  if (name == "weights_sha256") return "file of weights";
+  return name;
 }
 
 void require_same_args(const Args& before, const Args& now, const fs::path& folder) {
@@ -99,20 +116,59 @@ void require_same_args(const Args& before, const Args& now, const fs::path& fold
       fail(
           "{}: was begun with another {}; resume with the options of its args.json, or start anew in another "
           "folder",
-          folder.string(), name);
+          folder.string(), in_words(name));
     }
   }
 }
 
+void require_folds(const StudyOptions& o, int count) {
+  for (const auto& plan : o.plans) {
+    for (const int fold : plan.folds) {
+      if (fold < count) continue;
+      fail("{} {}: there is no such fold; the {} are numbered from 0 to {}",
+           plan.continues.empty() ? "--val-fold" : "--finetune-folds", fold, count, count - 1);
+    }
+  }
+}
+
+/// The weights of a run, and what of them its network uses.
+struct Weights {
+  models::Archive archive;
+  std::string sha256, report;
+};
+
+Weights load_fitting_weights(const StudyOptions& o, int classes) {
+  if (o.weights.empty()) return {};
+  const std::string bytes = read_file(o.weights);
+  Weights weights{models::parse_checkpoint(bytes, o.weights.string()), sha256_hex(bytes), {}};
+  const auto plan = std::find_if(o.plans.begin(), o.plans.end(), [](const auto& p) { return p.pretrained; });
+  if (plan == o.plans.end()) return weights;
+  const auto network =
+      models::make_network(plan->architecture, classes, plan->image_size, plan->width, o.device);
+  const auto report = models::load_weights(*network, weights.archive, o.weights.string(), true);
+  weights.report =
+      fmt::format("{}: {} tensors used{}{}\n", o.weights.string(), report.used.size(),
+                  report.skipped.empty() ? "" : fmt::format("; skipped {}", fmt::join(report.skipped, ", ")),
+                  report.missing.empty() ? "" : fmt::format("; missing {}", fmt::join(report.missing, ", ")));
+  return weights;
+}
+
 class Run {
  public:
-  explicit Run(const StudyOptions& options) : options_(options), store_(load_images(options, progress_)) {
-    if (!options.weights.empty()) {
-      const std::string bytes = read_file(options.weights);
-      weights_hash_ = sha256_hex(bytes);
-      weights_ = models::parse_checkpoint(bytes, options.weights.string());
-      require_fitting_weights();
+  Run(const StudyOptions& options, data::Dataset dataset)
+      : options_(options),
+        weights_(load_fitting_weights(options, dataset.num_classes())),
+        store_(load_images(options, std::move(dataset), progress_)) {
+    for (const auto split : options.splits) {
+      folds_.push_back(data::make_folds(store_.dataset(), split, options.folds, options.seed));
+      require_folds(options, data::fold_count(folds_.back()));
     }
+  }
+
+  void describe_only() {
+    print_heading();
+    for (size_t i = 0; i < options_.splits.size(); ++i) measure_and_print(i);
+    fmt::print("\ndry run: nothing was trained or written\n");
   }
 
   StudyResult execute() {
@@ -121,7 +177,7 @@ class Run {
                                  : RunFolder::named(options_.output, options_.resume);
     Args args = describe(options_);
     args.emplace_back("dataset_hash", store_.content_hash());
-    args.emplace_back("weights_sha256", weights_hash_);
+    args.emplace_back("weights_sha256", weights_.sha256);
     args.emplace_back("version", std::string(SIGNET_VERSION));
     args.emplace_back("processor", processor_name());
     args.emplace_back("threads", int64_t{num_threads()});
@@ -131,49 +187,48 @@ class Run {
     } else {
       folder.write_args(args);
     }
+    print_heading();
+    try {
+      return run_splits(folder, args);
+    } catch (const Interrupted&) {
+      throw Interrupted(folder.path());
+    }
+  }
+
+ private:
+  void print_heading() const {
     const auto& dataset = store_.dataset();
     fmt::print("signet {} on {}, {} threads, device {}\n", SIGNET_VERSION, processor_name(), num_threads(),
                options_.device.to_string());
-    fmt::print("{} images of {} classes in {}\n", dataset.size(), dataset.num_classes(),
-               dataset.root.string());
+    fmt::print("{} images of {} classes in {}\n{}", dataset.size(), dataset.num_classes(),
+               dataset.root.string(), weights_.report);
     print_plans(options_, dataset.num_classes());
+  }
 
+  StudyResult run_splits(const RunFolder& folder, const Args& args) {
     StudyResult result;
     result.folder = folder.path();
     for (size_t i = 0; i < options_.splits.size(); ++i) {
       const auto split = options_.splits[i];
       if (i == 0) {
-        result.splits.push_back(run_split(split, folder));
+        result.splits.push_back(run_split(i, folder));
       } else {
         const fs::path below = folder.file(std::string(data::split_name(split)));
         const bool begun = fs::exists(below / "args.json");
         const RunFolder subfolder = RunFolder::named(below, begun && options_.resume);
         if (!begun) subfolder.write_args(args);
-        result.splits.push_back(run_split(split, subfolder));
+        result.splits.push_back(run_split(i, subfolder));
       }
     }
     print_tables(result);
     return result;
   }
 
- private:
-  void require_fitting_weights() const {
-    for (const auto& plan : options_.plans) {
-      if (!plan.pretrained) continue;
-      const auto network = models::make_network(plan.architecture, store_.dataset().num_classes(),
-                                                plan.image_size, plan.width, options_.device);
-      const auto report = models::load_weights(*network, weights_, options_.weights.string(), true);
-      fmt::print("{}: {} tensors used{}{}\n", options_.weights.string(), report.used.size(),
-                 report.skipped.empty() ? "" : fmt::format("; skipped {}", fmt::join(report.skipped, ", ")),
-                 report.missing.empty() ? "" : fmt::format("; missing {}", fmt::join(report.missing, ", ")));
-      return;
-    }
-  }
-
-  StudySummary run_split(data::Split split, const RunFolder& folder) {
-    const Stopwatch watch;
+  /// Prints what a split does and how much of it is memory; returns the share of near-twins.
+  double measure_and_print(size_t s) {
     const auto& dataset = store_.dataset();
-    const auto folds = data::make_folds(dataset, split, options_.folds, options_.seed);
+    const auto& folds = folds_[s];
+    const auto split = options_.splits[s];
     const auto leakage = data::measure_leakage(store_, folds);
     fmt::print("\nsplit {}: {} fold{}; {:.1f}% of the validation images have a near-twin in training{}\n",
                dataset.predefined_split ? "train/ and val/" : data::split_name(split),
@@ -181,6 +236,13 @@ class Run {
                100 * leakage.near_twin_share(),
                leakage.near_twin_share() > 0.5 ? ", so the accuracy below is partly memory" : "");
     std::fflush(stdout);
+    return leakage.near_twin_share();
+  }
+
+  StudySummary run_split(size_t s, const RunFolder& folder) {
+    const auto& dataset = store_.dataset();
+    const auto& folds = folds_[s];
+    const double near_twin_share = measure_and_print(s);
     std::vector<SplitRow> rows;
     for (size_t i = 0; i < folds.size(); ++i) {
       const auto& sample = dataset.samples[i];
@@ -189,12 +251,12 @@ class Run {
     }
     folder.write_splits(rows);
 
-    const StudyContext context{options_, store_, options_.weights.empty() ? nullptr : &weights_, progress_,
-                               features_};
+    const StudyContext context{options_, store_, options_.weights.empty() ? nullptr : &weights_.archive,
+                               progress_, features_};
     CrossValidation validation(context, folder, folds);
     StudySummary summary;
-    summary.split = std::string(data::split_name(split));
-    summary.near_twin_share = leakage.near_twin_share();
+    summary.split = std::string(data::split_name(options_.splits[s]));
+    summary.near_twin_share = near_twin_share;
     std::vector<EpochRecord> epochs, chain_epochs;
     std::vector<PhaseOutcome> chain_outcomes;
     std::vector<Prediction> predictions;
@@ -257,9 +319,9 @@ class Run {
 
   const StudyOptions& options_;
   Progress progress_;
+  Weights weights_;
   data::ImageStore store_;
-  models::Archive weights_;
-  std::string weights_hash_;
+  std::vector<std::vector<int>> folds_;  ///< for each of the splits
   FeatureCache features_;
 };
 
@@ -267,8 +329,11 @@ class Run {
 
 StudyResult run_study(const StudyOptions& options) {
   require_sound(options);
-  Run run(options);
-  return run.execute();
+  if (!options.output.empty()) RunFolder::require_usable(options.output, options.resume);
+  Run run(options, scan(options));
+  if (!options.dry_run) return run.execute();
+  run.describe_only();
+  return {};
 }
 
 }  // namespace signet::study

@@ -32,10 +32,7 @@ Device Device::parse(std::string_view text) {
   if (text == "cpu" || text == "auto") return {};
   if (text == "reference") return {Type::reference, 0};
   if (text.starts_with("cuda")) {
-    fail(
-        "--device {}: this program was built without CUDA; configure with -DSIGNET_CUDA=ON, or use --device "
-        "cpu",
-        text);
+    fail("--device {}: this program has CPU kernels only; use --device cpu", text);
   }
   fail("--device {}: unknown device; use cpu or reference", text);
 }

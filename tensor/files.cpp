@@ -31,16 +31,23 @@ std::string read_file(const fs::path& path) {
 
 namespace {
 
+constexpr std::string_view kUnfinished = ".part-XXXXXX";  // what mkstemp puts for the Xs varies
+
+[[noreturn]] void fail_write(const fs::path& target, const std::string& reason) {
+  fail("{}: cannot be written: {}; free some space or choose another folder with --output", target.string(),
+       reason);
+}
+
 /// Closes and removes a temporary file unless it was kept.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const fs::path& target) {
     std::error_code error;
     if (target.has_parent_path()) fs::create_directories(target.parent_path(), error);
-    if (error) fail("{}: its folder cannot be made: {}", target.string(), error.message());
-    name_ = target.string() + ".part-XXXXXX";
+    if (error) fail_write(target, "its folder cannot be made: " + error.message());
+    name_ = target.string() + std::string(kUnfinished);
     descriptor_ = ::mkstemp(name_.data());
-    if (descriptor_ < 0) fail("{}: cannot be written: {}", target.string(), std::strerror(errno));
+    if (descriptor_ < 0) fail_write(target, std::strerror(errno));
   }
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
@@ -53,10 +60,7 @@ class TemporaryFile {
     while (!bytes.empty()) {
       const ssize_t done = ::write(descriptor_, bytes.data(), bytes.size());
       if (done < 0 && errno == EINTR) continue;
-      if (done < 0) {
-        fail("{}: cannot be written: {}; free some space or choose another folder with --output",
-             target.string(), std::strerror(errno));
-      }
+      if (done < 0) fail_write(target, std::strerror(errno));
       bytes.remove_prefix(size_t(done));
     }
   }
@@ -64,7 +68,7 @@ class TemporaryFile {
   void keep(const fs::path& target) {
     if (::fchmod(descriptor_, 0644) != 0 || ::fsync(descriptor_) != 0 ||
         ::rename(name_.c_str(), target.c_str()) != 0) {
-      fail("{}: cannot be written: {}", target.string(), std::strerror(errno));
+      fail_write(target, std::strerror(errno));
     }
     name_.clear();
   }
@@ -75,6 +79,12 @@ class TemporaryFile {
 };
 
 }  // namespace
+
+bool is_unfinished(const fs::path& path) {
+  const std::string name = path.filename().string();
+  const auto fixed = kUnfinished.substr(0, kUnfinished.find('X'));
+  return name.size() > kUnfinished.size() && name.substr(name.size() - kUnfinished.size()).starts_with(fixed);
+}
 
 void write_atomically(const fs::path& path, std::string_view bytes) {
   TemporaryFile file(path);

@@ -21,4 +21,7 @@ void write_atomically(const std::filesystem::path& path, std::string_view bytes)
 /// error.
 void write_atomically(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write);
 
+/// Whether a file is one that write_atomically had begun when the program was killed.
+bool is_unfinished(const std::filesystem::path& path);
+
 }  // namespace signet

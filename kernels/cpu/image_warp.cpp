@@ -37,7 +37,6 @@ void warp_row(float* v, const Plane& plane, const float* m, int64_t row) {
       for (int c = 0; c < C; ++c) v[c] = 0;
       continue;
     }
-    // Both are above -1, where adding one makes truncation the floor.
     const int64_t left = int64_t(int32_t(std::floor(x))), top = int64_t(int32_t(std::floor(y)));
     const float tx = x - float(left), ty = y - float(top);
     if (left >= 0 && top >= 0 && left + 1 < width && top + 1 < height) {

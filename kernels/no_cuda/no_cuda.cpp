@@ -6,8 +6,8 @@
 namespace {
 [[noreturn]] void refuse(const char* kernel) {
   throw std::runtime_error(std::string("[") + kernel +
-                           "] this program was built without CUDA; configure with -DSIGNET_CUDA=ON "
-                           "(or SIMULATED), or run with --device cpu");
+                           "] this program was built without CUDA (CMake option SIGNET_CUDA=OFF); run with "
+                           "--device cpu");
 }
 }  // namespace
 

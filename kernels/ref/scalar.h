@@ -41,7 +41,9 @@ Sum<real> value_or_zero(const real* pointer, int64_t i) {
 }  // namespace signet::ref
 
 /// Emits one kernel for the three scalars; the declaration in functions.h leaves nothing to repeat.
+// NOLINTBEGIN(bugprone-macro-parentheses): a name to declare takes no parentheses
 #define SIGNET_INSTANTIATE(kernel)                  \
   template decltype(kernel<float>) kernel<float>;   \
   template decltype(kernel<double>) kernel<double>; \
   template decltype(kernel<std::complex<double>>) kernel<std::complex<double>>
+// NOLINTEND(bugprone-macro-parentheses)

@@ -21,8 +21,8 @@ void host_copy(void* destination, const void* source, size_t bytes) {
 }
 
 template <class real>
-Backend<real> host_backend(std::string name, Kernels<real> kernels, void (*activate)() = nullptr) {
-  return {.name = std::move(name),
+Backend<real> host_backend(const char* name, Kernels<real> kernels, void (*activate)() = nullptr) {
+  return {.name = name,
           .kernels = kernels,
           .allocate = host_allocate,
           .release = host_release,

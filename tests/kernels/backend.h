@@ -9,22 +9,25 @@
 #include "kernels/kernels.h"
 
 /// Calls X(name) for every kernel; a test compares the list with functions.h.
+// clang-format off
 #define SIGNET_TEST_KERNELS(X)                                                                               \
-  X(fill)                                                                                                    \
-  X(add)                                                                                                     \
-  X(scale)                                                                                                   \
-  X(sum_of_squares) X(relu_forward) X(relu_backward) X(dropout) X(gemm) X(broadcast_rows) X(sum_rows)        \
-      X(conv2d_forward) X(conv2d_backward_data) X(conv2d_backward_weight) X(batchnorm_forward_train)         \
-          X(batchnorm_forward_eval) X(batchnorm_backward_train) X(batchnorm_backward_eval) X(batchnorm_fold) \
-              X(maxpool_forward) X(maxpool_backward) X(global_avgpool_forward) X(global_avgpool_backward)    \
-                  X(softmax_forward) X(cross_entropy_forward) X(cross_entropy_backward) X(sgd_step)          \
-                      X(adam_step) X(random_uniform) X(random_normal) X(image_warp)
+  X(fill) X(add) X(scale) X(sum_of_squares) X(relu_forward) X(relu_backward) X(dropout)                      \
+  X(gemm) X(broadcast_rows) X(sum_rows)                                                                      \
+  X(conv2d_forward) X(conv2d_backward_data) X(conv2d_backward_weight)                                        \
+  X(batchnorm_forward_train) X(batchnorm_forward_eval) X(batchnorm_backward_train)                           \
+  X(batchnorm_backward_eval) X(batchnorm_fold)                                                               \
+  X(maxpool_forward) X(maxpool_backward) X(global_avgpool_forward) X(global_avgpool_backward)                \
+  X(softmax_forward) X(cross_entropy_forward) X(cross_entropy_backward)                                      \
+  X(sgd_step) X(adam_step)                                                                                   \
+  X(random_uniform) X(random_normal) X(image_warp)
+// clang-format on
 
 namespace signet::test {
 
 /// By default the reference kernels; the float backends have functions of the same types.
 template <class real>
 struct Kernels {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a name to declare takes no parentheses
 #define SIGNET_TEST_ENTRY(name) decltype(&ref::name<real>) name = &ref::name<real>;
   SIGNET_TEST_KERNELS(SIGNET_TEST_ENTRY)
 #undef SIGNET_TEST_ENTRY

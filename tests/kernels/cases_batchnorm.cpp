@@ -149,7 +149,7 @@ void add_batchnorm(Suite& suite, Scale scale) {
     for (const Options& o : {Options{.relu = true}, Options{.relu = true, .residual = true}})
       add_both(suite, 6272, 128, o);
     add_both(suite, 100352, 64, {.relu = true});
-    suite.cases.push_back(fold_case(512, 9 * 512, false));
+    suite.cases.push_back(fold_case(512, 4608, false));
   } else {
     struct Rows {
       int64_t rows, channels;

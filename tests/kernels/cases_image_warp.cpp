@@ -20,7 +20,7 @@ std::vector<ImageWarp> warps() {
           {.m = {1e20f, 0, 0, 0, 1e20f, 0}, .brightness = 2, .contrast = -1}};
 }
 
-OpCase warp_case(std::vector<ImageWarp> list, int64_t height, int64_t width, int64_t channels) {
+OpCase warp_case(const std::vector<ImageWarp>& list, int64_t height, int64_t width, int64_t channels) {
   Data data("image_warp");
   const auto batch = int64_t(list.size());
   std::vector<uint8_t> images(size_t(batch * height * width * channels));

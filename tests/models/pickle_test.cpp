@@ -69,6 +69,12 @@ TEST_CASE("integers of every opcode") {
   CHECK(root(big).text.size() == 9);
 }
 
+TEST_CASE("the memo numbers values in the order of MEMOIZE") {
+  using namespace std::string_literals;
+  CHECK(integer_of("K\x05\x94K\x06\x94\060\060h\0"s) == 5);
+  CHECK(integer_of("K\x05\x94K\x06\x94\060\060h\1"s) == 6);
+}
+
 TEST_CASE("floats, truths and nothing") {
   using namespace std::string_literals;
   const Pickle binary = read("G\x3f\xf8\0\0\0\0\0\0."s);

@@ -97,6 +97,7 @@ TEST_CASE("plateau lowers the rate after patience has run out") {
 
 TEST_CASE("early stopping: patience, ties, NaN") {
   EarlyStopping stopping(2);
+  CHECK_FALSE(stopping.report(0, std::numeric_limits<double>::quiet_NaN()));
   CHECK(stopping.report(0, 1.0));
   CHECK_FALSE(stopping.report(1, 1.0));
   CHECK(stopping.report(2, 0.5));
@@ -112,6 +113,7 @@ TEST_CASE("names that are not known are refused with the choices") {
   CHECK_THROWS_WITH_AS(make_optimizer("rmsprop", {}, 0, 0, false), doctest::Contains("adamw"), Error);
   CHECK_THROWS_WITH_AS(make_schedule("linear", 1, 1), doctest::Contains("onecycle"), Error);
   CHECK_THROWS_AS(make_sgd({}, {0, true, 0}), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(make_optimizer("sgd", {}, 0, 0, true), doctest::Contains("momentum"), Error);
 }
 
 }  // namespace

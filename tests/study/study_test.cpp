@@ -122,9 +122,10 @@ TEST_CASE("a run folder holds what was promised") {
   CHECK(predictions.rows.size() == 3 * 4 * 3 * 2 * 3);  // every image once for each of three models
   const auto results = read_csv(folder / "results.csv");
   const size_t lr = results.column("lr", ""), phase = results.column("phase", "");
-  std::set<std::string> rates;
-  for (const auto& row : results.rows) rates.insert(row[phase] + " " + row[lr]);
-  CHECK(rates == std::set<std::string>{"scratch 0.002", "fc 0.002", "layer4 0", "layer4 0.0001"});
+  std::set<std::pair<std::string, double>> rates;
+  for (const auto& row : results.rows) rates.emplace(row[phase], number_from_text(row[lr], "results.csv"));
+  CHECK((rates == std::set<std::pair<std::string, double>>{
+                      {"scratch", 0.002}, {"fc", 0.002}, {"layer4", 0}, {"layer4", 1e-4}}));
 }
 
 TEST_CASE("the same bits for any number of threads") {

@@ -110,7 +110,7 @@ TEST_CASE("launches are counted by kernel") {
 }
 
 TEST_CASE("a kernel of a device that is not built says which option builds it") {
-  CHECK_THROWS_WITH(cuda::fill(nullptr, 0, 0), doctest::Contains("SIGNET_CUDA=ON"));
+  CHECK_THROWS_WITH(cuda::fill(nullptr, 0, 0), doctest::Contains("SIGNET_CUDA"));
 }
 
 }  // namespace

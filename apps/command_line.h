@@ -1,0 +1,19 @@
+#pragma once
+// The command line as words: what is wrong with it, and the one with which a stopped run goes on.
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace signet::apps {
+
+/// One sentence for a command line that could not be read: what is unknown and the nearest match, what is
+/// missing, or what is wrong with a value.
+std::string explain(const CLI::App& app, const CLI::ParseError& error);
+
+/// The command, to be pasted into a shell, that goes on with the run in `folder` which `words` (argv)
+/// started.
+std::string resume_command(const std::vector<std::string>& words, const std::filesystem::path& folder);
+
+}  // namespace signet::apps

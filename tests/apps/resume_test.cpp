@@ -1,0 +1,139 @@
+// Runs that are stopped, politely or not, and go on to the same bits.
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <sstream>
+#include <thread>
+
+#include "tests/apps/world.h"
+
+namespace signet::test {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::string without_timings(const std::string& results) {
+  std::istringstream lines(results);
+  std::string kept;
+  for (std::string line; std::getline(lines, line);) {
+    for (int column = 0; column < 2; ++column) line.resize(line.rfind(','));
+    kept += line + "\n";
+  }
+  return kept;
+}
+
+/// All that a run left, without what tells when and how fast it ran and what it kept for a resumption.
+std::map<std::string, std::string> bits(const Folder& folder, const std::string& run) {
+  std::map<std::string, std::string> found;
+  for (auto& [name, content] : folder.contents()) {
+    if (!name.starts_with(run + "/")) continue;
+    const std::string inside = name.substr(run.size() + 1);
+    if (inside.starts_with("resume") || inside == "args.json") continue;
+    found[inside] = content;
+  }
+  found["results.csv"] = without_timings(found.at("results.csv"));
+  auto summary = nlohmann::json::parse(found.at("summary.json"));
+  for (const char* key : {"seconds", "peak_rss_mb"}) summary.erase(key);
+  for (auto& [name, model] : summary.at("models").items()) model.erase("seconds");
+  found["summary.json"] = summary.dump();
+  return found;
+}
+
+void check_same(const std::map<std::string, std::string>& a, const std::map<std::string, std::string>& b) {
+  CHECK(a.size() == b.size());
+  for (const auto& [name, content] : a) {
+    REQUIRE_MESSAGE(b.contains(name), name);
+    CHECK_MESSAGE(b.at(name) == content, name, " differs");
+  }
+}
+
+Words split_words(const std::string& text) {
+  std::istringstream in(text);
+  Words words;
+  for (std::string word; in >> word;) words.push_back(word);
+  return words;
+}
+
+/// Waits until the file is there or the process has ended.
+void wait_for(const fs::path& file, Process& process) {
+  while (!fs::exists(file) && process.running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+struct Study {
+  Folder folder;
+  Study() { copy_classes(folder, {"a", "b", "c", "v", "y"}); }
+};
+
+TEST_CASE_FIXTURE(Study,
+                  "Ctrl-C ends a run with the command that goes on, which ends as if nothing had happened") {
+  Words words{"study", "--data",  "data", "--models", "cnn", "--epochs",
+              "40",    "--folds", "2",    "--name",   "mine"};
+  Process process(folder.path(), words);
+  wait_for(folder / "runs/study/mine1/results.csv", process);
+  process.signal(SIGINT);
+  const Result stopped = process.wait();
+  INFO(stopped.err);
+  REQUIRE(stopped.status == 130);
+  const std::string sentence = "signet: stopped; go on with: signet ";
+  const size_t at = stopped.err.find(sentence);
+  REQUIRE(at != stopped.err.npos);
+  const std::string command = stopped.err.substr(at + sentence.size());
+  CHECK(command ==
+        "study --data data --models cnn --epochs 40 --folds 2 --output runs/study/mine1 --resume\n");
+  CHECK(!fs::exists(folder / "runs/study/mine1/summary.json"));
+  check_succeeds(folder, split_words(command));
+  check_succeeds(folder, words);
+  check_same(bits(folder, "runs/study/mine1"), bits(folder, "runs/study/mine2"));
+}
+
+TEST_CASE_FIXTURE(Study, "a run killed at random moments goes on to the same bits") {
+  const auto words = [&](const std::string& output, bool resume) {
+    Words all{"study",
+              "--data",
+              "data",
+              "--weights",
+              narrow_checkpoint().string(),
+              "--models",
+              "mlp,cnn,fc,layer4",
+              "--epochs",
+              "3",
+              "--folds",
+              "2",
+              "--finetune-epochs",
+              "2",
+              "--finetune-patience",
+              "2",
+              "--output",
+              output};
+    if (resume) all.emplace_back("--resume");
+    return all;
+  };
+  const auto start = Clock::now();
+  check_succeeds(folder, words("whole", false));
+  const double whole_seconds = seconds_since(start);
+
+  std::mt19937 random(7);
+  std::uniform_real_distribution<double> share(0, 1);
+  int killed = 0;
+  for (int i = 0; i < 8; ++i) {
+    Process process(folder.path(), words("killed", fs::exists(folder / "killed/args.json")));
+    if (i % 2 == 0) wait_for(folder / "killed/results.csv", process);
+    std::this_thread::sleep_for(std::chrono::duration<double>(share(random) * whole_seconds));
+    process.signal(SIGKILL);
+    killed += process.wait().status == 128 + SIGKILL;
+  }
+  CHECK(killed > 0);
+  check_succeeds(folder, words("killed", true));
+  check_same(bits(folder, "whole"), bits(folder, "killed"));
+}
+
+}  // namespace
+}  // namespace signet::test

@@ -1,0 +1,170 @@
+// Runs that succeed: what they print and what they leave.
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tests/apps/world.h"
+
+namespace signet::test {
+namespace {
+
+using Json = nlohmann::json;
+
+void check_plain(const std::string& text) {
+  for (const char c : text) {
+    const bool control = (uint8_t(c) < 0x20 && c != '\n') || c == 0x7F;
+    CHECK_MESSAGE(!control, "control character ", int(c), " in: ", text);
+    if (control) return;
+  }
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
+TEST_CASE("a study writes its whole folder, prints the table last, and no control characters") {
+  const Folder folder;
+  const Result result = check_succeeds(folder, {"study", "--data", signs().string(), "--models", "mlp,cnn",
+                                                "--epochs", "1", "--folds", "2", "--split", "random,signer"});
+  check_plain(result.out);
+  check_plain(result.err);
+  CHECK(first_line(result.out).starts_with("signet "));
+  CHECK(contains(result.out, "216 images of 36 classes"));
+  CHECK(contains(result.out, "have a near-twin in training"));
+  CHECK(contains(result.out, "1 epoch, adam 0.002, batch 32"));
+  CHECK(contains(result.out, "Train acc %  Val acc %"));
+  CHECK(result.out.ends_with("written to runs/study/study1\n"));
+  for (const std::string run : {"runs/study/study1/", "runs/study/study1/signer/"}) {
+    std::vector<std::string> files{"args.json", "splits.csv", "results.csv", "predictions.csv",
+                                   "summary.json"};
+    for (const std::string model : {"mlp", "cnn"}) {
+      for (const auto& name :
+           {"confusion_" + model + ".csv", "confusion_" + model + ".svg", "curves_" + model + ".svg",
+            "classification_report_" + model + ".txt", "weights/" + model + "-best.safetensors",
+            "weights/" + model + "-last.safetensors"}) {
+        files.push_back(name);
+      }
+    }
+    for (const auto& name : files) CHECK_MESSAGE(!folder.read(run + name).empty(), name);
+    CHECK(first_line(folder.read(run + "splits.csv")) == "path,label,signer,light,fold");
+    CHECK(first_line(folder.read(run + "results.csv")) ==
+          "model,phase,fold,epoch,lr,train_loss,train_acc,val_loss,val_acc,val_precision,val_recall,val_f1,"
+          "seconds,"
+          "img_s");
+    CHECK(first_line(folder.read(run + "predictions.csv")) == "model,phase,fold,path,true,pred,prob");
+    CHECK(count_lines(folder.read(run + "predictions.csv")) == 1 + 2 * 216);
+    const Json summary = Json::parse(folder.read(run + "summary.json"));
+    for (const char* key : {"split", "models", "seconds", "peak_rss_mb", "near_twin_share"}) {
+      CHECK_MESSAGE(summary.contains(key), key);
+    }
+    CHECK(summary.at("models").size() == 2);
+    for (const auto& [name, model] : summary.at("models").items()) {
+      for (const char* key : {"val_acc", "val_acc_sd", "val_acc_folds", "train_acc", "precision", "recall",
+                              "f1", "val_loss", "train_loss", "val_loss_batch_sum", "train_loss_batch_sum"}) {
+        CHECK_MESSAGE(model.contains(key), name, " lacks ", key);
+      }
+    }
+  }
+  const Json args = Json::parse(folder.read("runs/study/study1/args.json"));
+  for (const char* key : {"version", "processor", "seed", "weights_sha256", "dataset_hash", "mlp.lr"}) {
+    CHECK_MESSAGE(args.contains(key), key);
+  }
+  const Json signer = Json::parse(folder.read("runs/study/study1/signer/summary.json"));
+  CHECK(signer.at("models").at("mlp").at("val_acc_folds").size() == 3);
+}
+
+TEST_CASE("--dry-run says what would be done and writes nothing") {
+  const Folder folder;
+  const Result result = check_succeeds(folder, {"study", "--data", signs().string(), "--models", "mlp,cnn",
+                                                "--split", "random,signer", "--output", "run", "--dry-run"});
+  CHECK(contains(result.out, "split random: 5 folds"));
+  CHECK(contains(result.out, "split signer: 3 folds"));
+  CHECK(result.out.ends_with("dry run: nothing was trained or written\n"));
+  CHECK(folder.contents().empty());
+}
+
+TEST_CASE("train, cv, finetune and val on a narrow ResNet18") {
+  const Folder folder;
+  copy_classes(folder, {"a", "b"});
+  fs::copy(narrow_checkpoint(), folder / "narrow.safetensors");
+  const Result cv = check_succeeds(
+      folder, narrow({"cv", "--data", "data", "--weights", "narrow.safetensors", "--output", "cv"}));
+  CHECK(contains(cv.out, "narrow.safetensors: "));
+  CHECK(contains(cv.out, "resnet18-fc"));
+  const Json crossed = Json::parse(folder.read("cv/summary.json"));
+  CHECK(crossed.at("models").at("resnet18-fc").at("val_acc_folds").size() == 2);
+
+  // The form of the network is the checkpoint's, without a flag.
+  const Result tuned = check_succeeds(folder, {"finetune", "--data", "data", "--weights",
+                                               "narrow.safetensors", "--folds", "2", "--epochs", "1"});
+  CHECK(tuned.out.ends_with("written to runs/finetune/finetune1\n"));
+  const std::string results = folder.read("runs/finetune/finetune1/results.csv");
+  CHECK(contains(results, "resnet18-layer4,layer4,0,0,"));
+  CHECK(contains(results, "resnet18-layer4,layer4,0,1,"));
+  const Json args = Json::parse(folder.read("runs/finetune/finetune1/args.json"));
+  CHECK(args.at("resnet18-layer4.width") == 8);
+  CHECK(args.at("resnet18-layer4.image_size") == 32);
+
+  const std::string best = "runs/finetune/finetune1/weights/resnet18-layer4-best.safetensors";
+  const Result val = check_succeeds(folder, {"val", best, "--data", "data"});
+  CHECK(contains(val.out, "macro avg"));
+  CHECK(contains(val.out, "12 images, accuracy "));
+  check_plain(val.out + val.err);
+}
+
+TEST_CASE("finetune goes on from a network trained from scratch as well") {
+  const Folder folder;
+  copy_classes(folder, {"a", "b"});
+  check_succeeds(folder, {"train", "--data", "data", "--model", "mlp", "--epochs", "2", "--folds", "2",
+                          "--output", "first"});
+  check_succeeds(folder, {"finetune", "--data", "data", "--weights", "first/weights/mlp-last.safetensors",
+                          "--folds", "2", "--epochs", "1", "--output", "second"});
+  CHECK(contains(folder.read("second/results.csv"), "mlp-all,all,0,0,"));
+}
+
+TEST_CASE("predict names classes for files and folders, and an unreadable file does not stop it") {
+  const Folder folder;
+  copy_classes(folder, {"a", "b"});
+  const std::string checkpoint = narrow_checkpoint().string();
+  const std::string image = "data/a/hand1_a_dif_seg_1_cropped.png";
+  const Result one = check_succeeds(folder, {"predict", checkpoint, image});
+  CHECK(count_lines(one.out) == 1);
+  CHECK(one.out.starts_with(image + "  "));
+  CHECK(contains(one.out, "%"));
+  const Result two = check_succeeds(folder, {"predict", checkpoint, image, "data/b", "--top", "2"});
+  CHECK(count_lines(two.out) == 7);
+  CHECK(contains(first_line(two.out), " a "));
+  CHECK(contains(first_line(two.out), " b "));
+  folder.write("data/b/aaa.jpg", "this is no picture");
+  const Result bad = folder.run({"predict", checkpoint, "data", "--csv"});
+  CHECK(bad.status == 2);
+  CHECK(bad.err ==
+        "signet: data/b/aaa.jpg: is not a JPEG or PNG image, whatever its name says; convert or delete "
+        "it\n");
+  CHECK(first_line(bad.out) == "path,rank,class,probability");
+  CHECK(count_lines(bad.out) == 13);
+}
+
+TEST_CASE("bench prints one JSON line") {
+  const Folder folder;
+  for (const std::string what : {"infer", "step", "layer4"}) {
+    const Result result = check_succeeds(folder, {"bench", what, "--batch", "2", "--image-size", "32",
+                                                  "--repetitions", "1", "--threads", "1", "--json"});
+    REQUIRE(count_lines(result.out) == 1);
+    const Json line = Json::parse(result.out);
+    CHECK(line.at("what") == what);
+    CHECK(line.at("batch") == 2);
+    CHECK(line.at("threads") == 1);
+    CHECK(line.at("img_s").get<double>() > 0);
+    CHECK(line.at("peak_rss_mb").get<double>() > 1);
+  }
+}
+
+}  // namespace
+}  // namespace signet::test
