@@ -20,6 +20,7 @@ constexpr uint64_t kMostMebibytes = uint64_t{1} << 30;
 }  // namespace
 
 void ComputeFlags::add_to(CLI::App& verb) {
+  verb.option_defaults()->group("Computing");
   verb.add_option("-j,--threads,--workers", threads,
                   "Threads; by default one a processor. Results do not depend on it")
       ->check(whole_number(1, kMostThreads));
@@ -38,6 +39,7 @@ Device ComputeFlags::apply() const {
 }
 
 void DataFlags::add_to(CLI::App& verb) {
+  verb.option_defaults()->group("Data");
   verb.add_option("--data,--data-dir", data, "Folder with one folder of images a class")->required();
   verb.add_option("--name-pattern,--group-regex", name_pattern,
                   "Regular expression with groups that reads signer, light and take from file names");
@@ -63,6 +65,7 @@ void RunFlags::add_to(CLI::App& verb, bool several_splits) {
   verb.add_option("--cache-mb", options.cache_mb, "Memory for decoded images, MiB")
       ->check(whole_number(0, kMostMebibytes))
       ->capture_default_str();
+  verb.option_defaults()->group("Augmentation of training images");
   verb.add_flag("--no-augment", no_augment, "Train on the images as they are");
   const auto add_share = [&](const char* name, double& value, const char* help, const CLI::Validator& check) {
     verb.add_option(name, value, help)->check(check)->capture_default_str();
@@ -74,13 +77,14 @@ void RunFlags::add_to(CLI::App& verb, bool several_splits) {
   add_share("--scale", a.scale, "Zoom, 1 ± this", from_zero_to_below(1));
   add_share("--brightness", a.brightness, "Brightness factor, 1 ± this", from_zero_to(1));
   add_share("--contrast", a.contrast, "Contrast factor, 1 ± this", from_zero_to(1));
-  verb.add_flag("--no-share-trunk", no_share_trunk,
-                "Run a frozen trunk for each fold anew (same results, slower)");
+  verb.option_defaults()->group("The run and its folder");
   verb.add_option("--output", options.output, "Folder to write; by default runs/<verb>/<name>N");
   verb.add_option("--name", options.name, "Name of the run's folder")->capture_default_str();
   verb.add_flag("--resume", options.resume, "Go on with the run in --output");
   verb.add_flag("--dry-run", options.dry_run, "Check everything and say what would be done, no more");
   compute.add_to(verb);
+  verb.add_flag("--no-share-trunk", no_share_trunk,
+                "Run a frozen trunk for each fold anew (same results, slower)");
 }
 
 study::StudyOptions RunFlags::resolve(const CLI::App& verb) {
@@ -122,6 +126,7 @@ void add_batch_size(CLI::App& verb, int& batch_size) {
 }
 
 void add_size_flags(CLI::App& verb, int& image_size, int& width) {
+  verb.option_defaults()->group("Models");
   verb.add_option("--image-size", image_size, "Height and width of the input; 0 for the model's own")
       ->check(whole_number(0, kMostPixelsASide));
   verb.add_option("--width", width, "Channels of a ResNet's first stage")
@@ -136,6 +141,7 @@ void add_batchnorm_flag(CLI::App& verb, std::string& bn) {
 }
 
 void add_training_flags(CLI::App& verb, study::TrainingOptions& t) {
+  verb.option_defaults()->group("Training");
   verb.add_option("--epochs", t.epochs, "Passes over the training images")
       ->check(whole_number(1))
       ->capture_default_str();

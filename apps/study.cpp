@@ -18,7 +18,9 @@ void add_study(CLI::App& app) {
   run->options.original_table = true;
   run->add_to(*verb, true);
   add_training_flags(*verb, recipe->training);
-  verb->add_option("--models", recipe->models, "Rows of the table: mlp, cnn, fc, layer4, layer3")
+  verb->option_defaults()->group("Models");
+  verb->add_option("--models", recipe->models,
+                   "Rows of the table: mlp, cnn, fc, layer4, layer3; all by default")
       ->check(one_of({"mlp", "cnn", "fc", "layer4", "layer3"}))
       ->delimiter(',');
   verb->add_option("--model", recipe->architecture, "resnet18 or resnet34")
@@ -26,6 +28,7 @@ void add_study(CLI::App& app) {
       ->capture_default_str();
   add_size_flags(*verb, recipe->image_size, recipe->width);
   add_batchnorm_flag(*verb, *bn);
+  verb->option_defaults()->group("Fine-tuning");
   verb->add_option("--finetune-lr", recipe->finetune_lr, "Learning rate of layer4 and layer3")
       ->check(above_zero())
       ->capture_default_str();
@@ -40,6 +43,8 @@ void add_study(CLI::App& app) {
   verb->callback([verb, run, recipe, bn] {
     auto options = run->resolve(*verb);
     require_consistent(*verb, recipe->training);
+    study::ModelPlan unused;
+    study::set_folds(unused, recipe->finetune_folds);  // refuses what it cannot read
     adopt_from_checkpoint(*verb, options.weights, recipe->architecture, recipe->image_size, recipe->width);
     recipe->batch_statistics = *bn == "train";
     options.plans = study::recipe_plans(*recipe);

@@ -94,12 +94,17 @@ void add_verb(CLI::App& app, const std::string& name, const std::string& help, c
   flags->run.options.verb = flags->run.options.name = name;
   flags->run.add_to(*verb, false);
   add_training_flags(*verb, flags->plan.training);
+  verb->option_defaults()->group("Models");
   verb->add_option("--model", flags->plan.architecture, "resnet18, resnet34, mlp or cnn")
       ->check(one_of({"resnet18", "resnet34", "mlp", "cnn"}))
       ->capture_default_str();
   add_size_flags(*verb, flags->plan.image_size, flags->plan.width);
-  verb->add_option("--freeze", flags->freeze,
-                   "Freeze the stages up to and including this one (conv1, layer1 … layer4), or none");
+  verb->add_option(
+      "--freeze", flags->freeze,
+      finetune ? "Freeze the stages up to and including this one (conv1, layer1 … layer4), or none; by "
+                 "default layer3 of a ResNet"
+               : "Freeze the stages up to and including this one (conv1, layer1 … layer4), or none; by "
+                 "default layer4 with --weights");
   add_batchnorm_flag(*verb, flags->bn);
   if (one_fold) {
     verb->add_option("--val-fold", flags->val_fold, "The fold to validate on")

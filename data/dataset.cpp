@@ -124,7 +124,7 @@ class Scan {
 
  private:
   void add_part(const std::string& prefix, Part part) {
-    const fs::path folder = dataset_.root / prefix;
+    const fs::path folder = prefix.empty() ? dataset_.root : dataset_.root / prefix;
     const Listing listing = list(folder);
     if (!listing.images.empty()) {
       fail("{}: image lies outside any class folder; move it into the folder of its class, or {}",

@@ -20,6 +20,10 @@ void request_stop() {
   requested = true;
 }
 
+bool stop_requested() {
+  return requested;
+}
+
 void check_stop() {
   if (requested || (probe() && probe()())) throw Interrupted();
 }

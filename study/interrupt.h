@@ -22,6 +22,8 @@ class Interrupted : public std::runtime_error {
 
 /// May be called from a signal handler.
 void request_stop();
+/// Whether request_stop() was called.
+bool stop_requested();
 /// Throws Interrupted if a stop was requested.
 void check_stop();
 

@@ -71,6 +71,7 @@ data::ImageStore load_images(const StudyOptions& o, data::Dataset dataset, Progr
   store_options.skip_bad = o.skip_bad;
   int64_t before = 0;
   store_options.progress = [&](int64_t done, int64_t) {
+    if (stop_requested()) throw Interrupted();
     progress.advance(done - before);
     before = done;
   };

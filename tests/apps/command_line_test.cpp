@@ -69,10 +69,11 @@ TEST_CASE("what is unknown is named, with what may have been meant") {
   check_refused(folder, {"cv", "--data", "x", "--lr-scheduler", "cosin"}, {"--lr-scheduler", "mean cosine?"});
   check_refused(folder, {"cv", "--data", "x", "--bn", "eval"}, {"--bn: 'eval'", "frozen or train"});
   check_refused(folder, {"cv", "--data", "x", "--device", "gpu"}, {"--device gpu: unknown", "cpu"});
-  check_refused(folder, {"cv", "--data", "x", "--device", "cuda"}, {"--device cuda", "SIGNET_CUDA"});
+  check_refused(folder, {"cv", "--data", "x", "--device", "cuda"}, {"--device cuda: ", "use --device cpu"});
   check_refused(folder, {"cv", "--data", "x", "--precision", "bf16"}, {"--precision bf16", "f32"});
   check_refused(folder, {"bench", "inference"}, {"'inference' is unknown", "infer, step, layer4"});
-  check_refused(folder, {"study", "--data", "x", "--models", "mlp", "--finetune-folds", "two"}, {"two"});
+  check_refused(folder, {"study", "--data", "x", "--models", "mlp", "--finetune-folds", "two"},
+                {"--finetune-folds two", "best, all"});
 }
 
 TEST_CASE("what is missing is named") {
@@ -85,7 +86,7 @@ TEST_CASE("what is missing is named") {
                 {"--epochs is given twice"});
   check_refused(folder, {"train", "--data", "x", "--resume"}, {"--resume", "--output FOLDER"});
   check_refused(folder, {"study", "--data", "x"}, {"resnet18-fc", "--weights", "--models mlp,cnn"});
-  check_refused(folder, {"study", "--data", "x", "--models", "layer4", "--weights", "y"}, {"--models", "fc"});
+  check_refused(folder, {"study", "--data", "x", "--models", "layer4"}, {"--models", "fc"});
   check_refused(folder, {"finetune", "--data", "x"}, {"finetune", "--weights"});
   check_refused(folder, {"bench", "data"}, {"bench data", "--data"});
 }

@@ -75,7 +75,7 @@ struct Study {
 TEST_CASE_FIXTURE(Study,
                   "Ctrl-C ends a run with the command that goes on, which ends as if nothing had happened") {
   Words words{"study", "--data",  "data", "--models", "cnn", "--epochs",
-              "40",    "--folds", "2",    "--name",   "mine"};
+              "16",    "--folds", "2",    "--name",   "mine"};
   Process process(folder.path(), words);
   wait_for(folder / "runs/study/mine1/results.csv", process);
   process.signal(SIGINT);
@@ -87,7 +87,7 @@ TEST_CASE_FIXTURE(Study,
   REQUIRE(at != stopped.err.npos);
   const std::string command = stopped.err.substr(at + sentence.size());
   CHECK(command ==
-        "study --data data --models cnn --epochs 40 --folds 2 --output runs/study/mine1 --resume\n");
+        "study --data data --models cnn --epochs 16 --folds 2 --output runs/study/mine1 --resume\n");
   CHECK(!fs::exists(folder / "runs/study/mine1/summary.json"));
   check_succeeds(folder, split_words(command));
   check_succeeds(folder, words);

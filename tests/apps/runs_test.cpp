@@ -38,7 +38,9 @@ TEST_CASE("a study writes its whole folder, prints the table last, and no contro
   CHECK(contains(result.out, "216 images of 36 classes"));
   CHECK(contains(result.out, "have a near-twin in training"));
   CHECK(contains(result.out, "1 epoch, adam 0.002, batch 32"));
-  CHECK(contains(result.out, "Train acc %  Val acc %"));
+  for (const char* column : {"Train acc %", "Val acc %", "Precision", "Train loss"}) {
+    CHECK_MESSAGE(contains(result.out, column), column);
+  }
   CHECK(result.out.ends_with("written to runs/study/study1\n"));
   for (const std::string run : {"runs/study/study1/", "runs/study/study1/signer/"}) {
     std::vector<std::string> files{"args.json", "splits.csv", "results.csv", "predictions.csv",

@@ -162,14 +162,24 @@ TEST_CASE("how PyTorch 0.1 and Python 2 wrote a state_dict is understood") {
   const std::string sized =
       call(global("torch._utils", "_rebuild_tensor"), {six(), integer(0), size, tuple({integer(1)})});
   CHECK(floats_of(zip_with(sized)) == Floats{0, 1});
+  const std::string empty_parameter = global("torch.nn.parameter", "Parameter") + ")\x81";
+  CHECK(mentions(zip_refusal(dict({text("w"), empty_parameter})), "the file holds no tensors"));
+}
 
-  // A storage that is itself a view, with its own first element.
-  const std::string part = tuple({text("storage"), global("torch", "FloatStorage"), text("0"), text("cpu"),
-                                  integer(6), tuple({text("view"), integer(2), integer(3)})}) +
-                           "Q";
-  CHECK(floats_of(torch_stream(dict({text("w"), tensor(part, 1, {2}, {1})}), {{"0", 6, bytes_of(kSix)}})) ==
-        Floats{3, 4});
-  CHECK(mentions(refusal([&] { floats_of(zip_with(tensor(part, 1, {3}, {1}))); }), "of 3 elements"));
+TEST_CASE("a storage may itself be a view with its own first element") {
+  const auto part = [](int32_t first, int32_t elements) {
+    return tuple({text("storage"), global("torch", "FloatStorage"), text("0"), text("cpu"), integer(6),
+                  tuple({text("view"), integer(first), integer(elements)})}) +
+           "Q";
+  };
+  const auto read_part = [&](int32_t first, int32_t elements) {
+    return floats_of(torch_stream(dict({text("w"), tensor(part(first, elements), 1, {2}, {1})}),
+                                  {{"0", 6, bytes_of(kSix)}}));
+  };
+  CHECK(read_part(2, 3) == Floats{3, 4});
+  CHECK(mentions(refusal([&] { floats_of(zip_with(tensor(part(2, 3), 1, {3}, {1}))); }), "of 3 elements"));
+  CHECK(mentions(refusal([&] { read_part(2, 5); }), "a view of storage 0 leaves it"));
+  CHECK(mentions(refusal([&] { read_part(7, 0); }), "a view of storage 0 leaves it"));
 }
 
 TEST_CASE("strides are honoured") {
