@@ -157,8 +157,8 @@ KERNEL void adam_step(real* w, real* m, real* v, const real* g, double lr, doubl
 
 // ---- random numbers, images
 
-/// y[n] uniform: low + (high - low) * philox_uniform of draw n (numbered as for dropout). Never below low, and
-/// below high but for the rounding of the result.
+/// y[n] uniform: low + (high - low) * philox_uniform of draw n (numbered as for dropout). Never below low,
+/// and below high but for the rounding of the result.
 KERNEL void random_uniform(real* y, double low, double high, PhiloxKey key, int64_t n) KERNEL_BODY;
 
 /// y[n] normal. Values 2i and 2i+1 are the cosine and sine halves of Box and Muller's transform of draws 2i

@@ -51,7 +51,8 @@ class Tensor {
   /// Overwrites the elements. Throws std::invalid_argument if the shapes differ.
   void copy_from(const Tensor& other) const;
 
-  /// How often the elements were changed in place, as told by mark_modified(): what a cache derived from them compares.
+  /// How often the elements were changed in place, as told by mark_modified(): what a cache derived from them
+  /// compares.
   uint64_t version() const { return storage_->version(); }
   void mark_modified() const { storage_->bump_version(); }
 
