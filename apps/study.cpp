@@ -15,7 +15,6 @@ void add_study(CLI::App& app) {
   auto recipe = std::make_shared<study::RecipeOptions>();
   auto bn = std::make_shared<std::string>("frozen");
   run->options.verb = run->options.name = "study";
-  run->options.original_table = true;
   run->add_to(*verb, true);
   add_training_flags(*verb, recipe->training);
   verb->option_defaults()->group("Models");
@@ -40,6 +39,8 @@ void add_study(CLI::App& app) {
       ->capture_default_str();
   verb->add_option("--finetune-folds", recipe->finetune_folds, "best, all, or fold numbers from 0")
       ->capture_default_str();
+  verb->add_flag("--original", run->options.original_table,
+                 "Print the figures of the study that the recipe comes from below the table");
   verb->callback([verb, run, recipe, bn] {
     auto options = run->resolve(*verb);
     require_consistent(*verb, recipe->training);

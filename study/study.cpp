@@ -231,11 +231,15 @@ class Run {
     const auto& folds = folds_[s];
     const auto split = options_.splits[s];
     const auto leakage = data::measure_leakage(store_, folds);
-    fmt::print("\nsplit {}: {} fold{}; {:.1f}% of the validation images have a near-twin in training{}\n",
+    fmt::print("\nsplit {}: {} fold{}; {:.1f}% of the validation images have a near-twin in training",
                dataset.predefined_split ? "train/ and val/" : data::split_name(split),
                data::fold_count(folds), data::fold_count(folds) == 1 ? "" : "s",
-               100 * leakage.near_twin_share(),
-               leakage.near_twin_share() > 0.5 ? ", so the accuracy below is partly memory" : "");
+               100 * leakage.near_twin_share());
+    if (leakage.named > 0) {
+      fmt::print(", {:.1f}% another take of the same person and light", 100 * leakage.sibling_share());
+    }
+    const bool leaks = std::max(leakage.near_twin_share(), leakage.sibling_share()) > 0.5;
+    fmt::print("{}\n", leaks ? ": the accuracies below are partly memory" : "");
     std::fflush(stdout);
     return leakage.near_twin_share();
   }

@@ -16,8 +16,10 @@ const std::vector<Words> kVerbs{{},        {"study"},   {"cv"},   {"train"},    
 
 TEST_CASE("--version answers at once") {
   const Folder folder;
+  constexpr double kAtOnce = 0.020;
   double fastest = 1;
-  for (int i = 0; i < 10; ++i) {
+  // On a busy machine a single run may have to wait for a processor.
+  for (int i = 0; i < 100 && fastest >= kAtOnce; ++i) {
     const auto start = std::chrono::steady_clock::now();
     const Result result = folder.run({"--version"});
     fastest =
@@ -27,7 +29,7 @@ TEST_CASE("--version answers at once") {
     CHECK(count_lines(result.out) == 1);
     CHECK(result.err.empty());
   }
-  CHECK(fastest < 0.020);
+  CHECK(fastest < kAtOnce);
 }
 
 TEST_CASE("the help of every verb shows an example") {
