@@ -52,6 +52,19 @@ TEST_CASE_FIXTURE(Output, "a run is resumed with the options and images that it 
   check_refused(folder, words, {"run: was begun with another data set"});
 }
 
+TEST_CASE_FIXTURE(Output, "what a killed run left half-written does not stand in the way") {
+  folder.write("run/args.json.part-a1B2c3", "{");
+  check_succeeds(folder, train("run"));
+  CHECK(!fs::exists(folder / "run/args.json.part-a1B2c3"));
+  folder.write("run/weights/mlp-last.safetensors.part-a1B2c3", "x");
+  folder.write("run/apart-ment.txt", "mine");
+  Words words = train("run");
+  words.emplace_back("--resume");
+  check_succeeds(folder, words);
+  CHECK(!fs::exists(folder / "run/weights/mlp-last.safetensors.part-a1B2c3"));
+  CHECK(fs::exists(folder / "run/apart-ment.txt"));
+}
+
 TEST_CASE_FIXTURE(Output,
                   "a file that may not grow further ends the run with its name, and the run can go on") {
   const auto with_limit = [&] {
