@@ -1,10 +1,9 @@
 #include "data/augment.h"
+#include "tensor/hash.h"
 
 #include <cmath>
 #include <numbers>
 #include <stdexcept>
-
-#include "data/hash.h"
 
 namespace signet::data {
 namespace {

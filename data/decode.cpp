@@ -1,12 +1,12 @@
 #include "data/decode.h"
 
 #include <algorithm>
-#include <array>
 #include <memory>
 
 #include "data/jpeg_check.h"
 #include "tensor/error.h"
 #include "tensor/files.h"
+#include "tensor/hash.h"
 
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
@@ -25,22 +25,6 @@ uint32_t big_endian(std::string_view bytes, size_t at, int count) {
   uint32_t value = 0;
   for (int i = 0; i < count; ++i) value = value << 8 | uint8_t(bytes[at + size_t(i)]);
   return value;
-}
-
-constexpr std::array<uint32_t, 256> kCrcTable = [] {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t n = 0; n < 256; ++n) {
-    uint32_t c = n;
-    for (int bit = 0; bit < 8; ++bit) c = (c & 1) ? 0xEDB88320u ^ (c >> 1) : c >> 1;
-    table[n] = c;
-  }
-  return table;
-}();
-
-uint32_t crc32(std::string_view bytes) {
-  uint32_t c = 0xFFFFFFFFu;
-  for (const char b : bytes) c = kCrcTable[(c ^ uint8_t(b)) & 0xFF] ^ (c >> 8);
-  return ~c;
 }
 
 /// Walks the chunks of a PNG file (RFC 2083, section 3) to its end chunk. stb_image leaves the check sums

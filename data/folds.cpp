@@ -4,9 +4,9 @@
 #include <map>
 #include <tuple>
 
-#include "data/hash.h"
 #include "data/shuffle.h"
 #include "tensor/error.h"
+#include "tensor/hash.h"
 
 namespace signet::data {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "data/hash.h"
 #include "kernels/philox.h"
+#include "tensor/hash.h"
 
 namespace signet::data {
 

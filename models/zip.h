@@ -24,7 +24,4 @@ std::vector<ZipEntry> read_zip(std::string_view bytes, const std::string& source
 /// Throws Error if the content of an entry does not have the recorded CRC-32.
 void check_crc32(const ZipEntry& entry, const std::string& source);
 
-/// CRC-32 as zip uses it (polynomial 0xEDB88320, reflected, inverted at both ends).
-uint32_t crc32(std::string_view bytes);
-
 }  // namespace signet::models

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "nn/layers.h"
+#include "tensor/hash.h"
 #include "tensor/launch.h"
 
 namespace signet::nn {
@@ -26,8 +27,7 @@ void uniform(const Tensor& t, double bound, PhiloxKey key) {
 
 void initialize(Module& module, PhiloxKey key, bool resnet) {
   module.visit([&](const std::string& name, Module& m) {
-    const auto weight_key = philox_derive(key, hash_of(name), 0),
-               bias_key = philox_derive(key, hash_of(name), 1);
+    const auto weight_key = philox_derive(key, fnv1a(name), 0), bias_key = philox_derive(key, fnv1a(name), 1);
     auto* conv = dynamic_cast<Conv2d*>(&m);
     auto* linear = dynamic_cast<Linear*>(&m);
     if (!conv && !linear) return;
@@ -42,12 +42,6 @@ void initialize(Module& module, PhiloxKey key, bool resnet) {
 }
 
 }  // namespace
-
-uint64_t hash_of(std::string_view name) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : name) hash = (hash ^ uint8_t(c)) * 0x100000001b3u;
-  return hash;
-}
 
 void kaiming_uniform(const Tensor& weight, double slope, PhiloxKey key) {
   uniform(weight, std::sqrt(6.0 / ((1 + slope * slope) * fans_of(weight).in)), key);

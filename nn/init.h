@@ -21,7 +21,4 @@ void initialize_defaults(Module& module, PhiloxKey key);
 /// default.
 void initialize_resnet(Module& module, PhiloxKey key);
 
-/// A number for a name, for deriving Philox keys (FNV-1a).
-uint64_t hash_of(std::string_view name);
-
 }  // namespace signet::nn

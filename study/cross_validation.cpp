@@ -7,10 +7,10 @@
 #include <numeric>
 
 #include "models/safetensors.h"
-#include "nn/init.h"
 #include "study/interrupt.h"
 #include "study/process_info.h"
 #include "tensor/error.h"
+#include "tensor/hash.h"
 
 namespace signet::study {
 namespace {
@@ -113,7 +113,7 @@ std::unique_ptr<models::Network> CrossValidation::initial_network(const ModelPla
   auto network = models::make_network(plan.architecture, context_.store.dataset().num_classes(),
                                       plan.image_size, plan.width, context_.options.device);
   if (!plan.pretrained) {
-    network->initialize(philox_derive({seed, nn::hash_of(plan.name)}, uint64_t(fold)));
+    network->initialize(philox_derive({seed, fnv1a(plan.name)}, uint64_t(fold)));
     return network;
   }
   models::Network& pretrained = trunk(plan);
@@ -121,7 +121,7 @@ std::unique_ptr<models::Network> CrossValidation::initial_network(const ModelPla
   if (shared < network->stage_count()) models::Snapshot(pretrained, shared).restore(*network);
   share_stages(*network, pretrained, shared);
   if (!(plan.keep_head && head_is_pretrained(*network, *context_.weights))) {
-    network->initialize_head(philox_derive({seed, nn::hash_of("head")}, uint64_t(fold)));
+    network->initialize_head(philox_derive({seed, fnv1a("head")}, uint64_t(fold)));
   }
   if (!plan.continues.empty()) results_.at(plan.continues).kept.at(fold).restore(*network);
   return network;
@@ -144,7 +144,7 @@ FoldSamples CrossValidation::samples_of(int fold) const {
 }
 
 uint64_t CrossValidation::augmentation_seed(const ModelPlan& plan) const {
-  return philox_derive({context_.options.seed, nn::hash_of("augmentation")}, nn::hash_of(plan.phase)).seed;
+  return philox_derive({context_.options.seed, fnv1a("augmentation")}, fnv1a(plan.phase)).seed;
 }
 
 ImageSource CrossValidation::image_source(const ModelPlan& plan, const models::Network& network,

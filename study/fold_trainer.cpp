@@ -5,9 +5,9 @@
 #include <limits>
 
 #include "nn/functions.h"
-#include "nn/init.h"
 #include "study/process_info.h"
 #include "tensor/autograd.h"
+#include "tensor/hash.h"
 
 namespace signet::study {
 namespace {
@@ -94,11 +94,10 @@ EpochRecord FoldTrainer::run_epoch(const Source* train, const Source& validation
 
 Scores FoldTrainer::train_epoch(const Source& source, const std::function<void(int64_t)>& progress) {
   const TrainingOptions& t = plan_.training;
-  const PhiloxKey key{seed_, nn::hash_of(plan_.name)};
+  const PhiloxKey key{seed_, fnv1a(plan_.name)};
   const double rate = schedule_->rate(next_epoch_ - 1);
   network_->freeze_before(first_stage_, plan_.batch_statistics);
-  const auto order =
-      data::shuffled(samples_.train, seed_, nn::hash_of(plan_.name) + uint64_t(fold_), next_epoch_);
+  const auto order = data::shuffled(samples_.train, seed_, fnv1a(plan_.name) + uint64_t(fold_), next_epoch_);
   ScoreAccumulator scores(samples_.classes);
   source.each_batch(order, t.batch_size, [&](const Input& input) {
     network_->set_random_key(philox_derive(key, uint64_t(fold_), uint64_t(optimizer_->steps())));

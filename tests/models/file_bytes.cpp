@@ -5,6 +5,7 @@
 #include "models/zip.h"
 #include "tensor/error.h"
 #include "tensor/files.h"
+#include "tensor/hash.h"
 
 namespace signet::models::testing {
 namespace {

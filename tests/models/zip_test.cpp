@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include "tensor/hash.h"
 #include "tests/models/file_bytes.h"
 
 namespace {
 
 using namespace signet::models;
+using signet::crc32;
 using namespace signet::models::testing;
 
 const std::vector<ZipPart> kParts = {{"m/a", "alpha"}, {"m/b", ""}, {"m/c", std::string(300, 'c')}};
