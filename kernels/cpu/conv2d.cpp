@@ -1,13 +1,28 @@
 // The forward convolution as a matrix product over gathered pixels: rows are output pixels, columns output
-// channels, and k runs over the filter in the order of its memory (kernel row, kernel column, channel).
+// channels, and k runs over the filter in the order of its memory (kernel row, kernel column, channel). Where
+// its shape suits, it is made by Winograd's algorithm instead.
 
 #include "kernels/cpu/gather_gemm.h"
+#include "kernels/cpu/winograd.h"
 #include "kernels/kernels.h"
 
 namespace signet::cpu {
 
 void conv2d_forward(float* y, const float* x, const float* w, const float* bias, const float* residual,
                     bool relu, const Conv2dShape& s) {
+  const WinogradConv by_tiles{.x = x,
+                              .batch = s.batch,
+                              .height = s.in_height,
+                              .width = s.in_width,
+                              .channels = s.in_channels,
+                              .columns = s.out_channels,
+                              .padding = s.padding,
+                              .w = w,
+                              .out = y,
+                              .bias = bias,
+                              .residual = residual,
+                              .relu = relu};
+  if (winograd_suits(by_tiles, s)) return winograd(by_tiles);
   const int64_t out_height = s.out_height(), out_width = s.out_width();
   GatherGemm problem{.left = {.x = x,
                               .height = s.in_height,

@@ -16,6 +16,7 @@
 #include "kernels/cpu/gather-inl.h"
 #include "kernels/cpu/microkernel-inl.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/cpu/winograd.h"
 #include "kernels/kernels.h"
 
 #ifndef SIGNET_CPU_BACKWARD_WEIGHT_ONCE
@@ -141,12 +142,36 @@ namespace {
 constexpr int64_t kResident = 1 << 17, kPanels = 16;
 // Chunks wanted, floats that all copies of dw may take, and pixels that make a copy worth its merging.
 constexpr int64_t kChunks = 16, kCopies = 1 << 21, kPixelGrain = 512, kMergeGrain = 1 << 12;
+
+/// dw = or += the sum of the copies.
+void merge_copies(float* dw, const float* partial, int64_t copies, int64_t size, bool add) {
+  const auto merge = HWY_DYNAMIC_DISPATCH(weight_gradient_merge);
+  parallel_ranges(size, kMergeGrain, [&](int64_t begin, int64_t end, int64_t) {
+    merge(dw + begin, partial + begin, copies, size, end - begin, add);
+  });
+}
 }  // namespace
 
 void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumulate accumulate,
                             const Conv2dShape& s) {
   const int64_t size = s.weight_size(), rows = s.batch * s.out_height() * s.out_width();
   if (size == 0) return;
+  const bool add = accumulate == Accumulate::yes;
+  const WinogradGradient by_tiles{.x = x,
+                                  .dy = dy,
+                                  .batch = s.batch,
+                                  .height = s.in_height,
+                                  .width = s.in_width,
+                                  .channels = s.in_channels,
+                                  .outputs = s.out_channels,
+                                  .padding = s.padding};
+  if (winograd_suits(by_tiles, s)) {
+    const int64_t copies = winograd_copies(by_tiles);
+    float* partial = copies > 1 ? scratch(Scratch::partials, copies * size) : dw;
+    winograd(partial, copies, copies == 1 && add, by_tiles);
+    if (copies > 1) merge_copies(dw, partial, copies, size, add);
+    return;
+  }
   Gather gather{.x = x,
                 .height = s.in_height,
                 .width = s.in_width,
@@ -169,7 +194,6 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
   const int64_t groups = ceil_div(panels, group), pixels = ceil_div(rows, copies);
 
   float* partial = copies > 1 ? scratch(Scratch::partials, copies * size) : dw;
-  const bool add = accumulate == Accumulate::yes;
   const auto kernel = HWY_DYNAMIC_DISPATCH(weight_gradient_chunk);
   parallel_for(copies * groups, [&](int64_t chunk) {
     const int64_t copy = chunk / groups, panel = chunk % groups * group;
@@ -183,11 +207,7 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
             .panel_end = std::min(panels, panel + group),
             .accumulate = copies == 1 && add});
   });
-  if (copies == 1) return;
-  const auto merge = HWY_DYNAMIC_DISPATCH(weight_gradient_merge);
-  parallel_ranges(size, kMergeGrain, [&](int64_t begin, int64_t end, int64_t) {
-    merge(dw + begin, partial + begin, copies, size, end - begin, add);
-  });
+  if (copies > 1) merge_copies(dw, partial, copies, size, add);
 }
 
 }  // namespace signet::cpu

@@ -25,14 +25,19 @@ struct Plane {
 
 // v[width * C] = one row of the warped image, in [0, 255].
 template <int C>
-void warp_row(float* v, const Plane& plane, const float* m, int64_t row) {
+void warp_row(float* v, const Plane& plane, const ImageWarp& warp, int64_t row) {
+  const float* m = warp.m;
   const int64_t height = plane.height, width = plane.width;
   const float centre_x = float(width - 1) / 2, centre_y = float(height - 1) / 2;
   const float oy = float(row) - centre_y;
   for (int64_t col = 0; col < width; ++col, v += C) {
     const float ox = float(col) - centre_x;
-    const float x = ((m[0] * ox + m[1] * oy) + m[2]) + centre_x;
-    const float y = ((m[3] * ox + m[4] * oy) + m[5]) + centre_y;
+    float x = ((m[0] * ox + m[1] * oy) + m[2]) + centre_x;
+    float y = ((m[3] * ox + m[4] * oy) + m[5]) + centre_y;
+    if (warp.nearest) {
+      x = std::floor(x + 0.5f);
+      y = std::floor(y + 0.5f);
+    }
     if (!(x > -1 && x < float(width) && y > -1 && y < float(height))) {
       for (int c = 0; c < C; ++c) v[c] = 0;
       continue;
@@ -76,7 +81,7 @@ void warp_image(float* y, const uint8_t* image, const ImageWarp& warp, const flo
   float grey = 0;
   for (int64_t row = 0; row < height; ++row) {
     float* v = y + row * line;
-    warp_row<C>(v, plane, warp.m, row);
+    warp_row<C>(v, plane, warp, row);
     for (int64_t i = 0; i < line; ++i) v[i] /= 255;
     if (warp.brightness != 1)
       for (int64_t i = 0; i < line; ++i) v[i] = clamp01(v[i] * warp.brightness);

@@ -1,0 +1,331 @@
+// F(4x4, 3x3) in three steps. Each 4x4 tile of the output comes from a 6x6 patch d of the input and a filter
+// g:
+//
+//   y = A' [(G g G') . (B' d B)] A        (. is the elementwise product, ' transposes)
+//
+// Summed over channels, the 36 products become 36 matrix products [tiles][channels] x [channels][columns],
+// made by the register tile of the other convolutions. A chunk of work is a few tiles: their transformed
+// patches stay in the L2 cache while the transformed filters pass by, a panel of columns at a time.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/winograd.cpp"
+#include "kernels/cpu/targets.h"
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#include "kernels/cpu/chunks.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/winograd-inl.h"
+#include "kernels/cpu/winograd.h"
+
+#ifndef SIGNET_CPU_WINOGRAD_ONCE
+#define SIGNET_CPU_WINOGRAD_ONCE
+namespace signet::cpu {
+constexpr int64_t kPanelColumns = 32;
+constexpr int64_t kFilterChannels = 16;  // transformed by one piece of work
+
+/// Rows of the tile of registers, and of patches in passes the channels in a block and the distance of tiles.
+struct WinogradLayout {
+  int64_t rows, depth, pitch;
+};
+
+/// Tiles [begin, end) of a convolution whose filters are larger than a cache; `rows` is their number, rounded
+/// up to the tile of registers.
+struct WinogradPass {
+  float* patches;
+  float* sums;
+  int64_t begin, end, rows;
+};
+}  // namespace signet::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace signet::cpu {
+namespace HWY_NAMESPACE {
+
+WinogradLayout winograd_layout() {
+  return {kTileRows, kDepth, kPitch};
+}
+
+/// G g, for three vectors.
+HWY_INLINE void transform_filter(Vector (&u)[6], const Vector (&g)[3]) {
+  const Lanes t;
+  const auto even_a = hn::Mul(hn::Set(t, kScaleA), hn::MulAdd(hn::Set(t, kA2), g[2], g[0]));
+  const auto even_b = hn::Mul(hn::Set(t, kScaleB), hn::MulAdd(hn::Set(t, kB2), g[2], g[0]));
+  u[0] = hn::Mul(hn::Set(t, kScale0), g[0]);
+  u[1] = hn::MulAdd(hn::Set(t, kScaleA * kA), g[1], even_a);
+  u[2] = hn::NegMulAdd(hn::Set(t, kScaleA * kA), g[1], even_a);
+  u[3] = hn::MulAdd(hn::Set(t, kScaleB * kB), g[1], even_b);
+  u[4] = hn::NegMulAdd(hn::Set(t, kScaleB * kB), g[1], even_b);
+  u[5] = g[2];
+}
+
+/// A' m, for six vectors.
+HWY_INLINE void transform_output(Vector (&y)[4], const Vector (&m)[6]) {
+  const Lanes t;
+  const auto sum_a = hn::Add(m[1], m[2]), difference_a = hn::Sub(m[1], m[2]);
+  const auto sum_b = hn::Add(m[3], m[4]), difference_b = hn::Sub(m[3], m[4]);
+  y[0] = hn::Add(m[0], hn::Add(sum_a, sum_b));
+  y[1] = hn::MulAdd(hn::Set(t, kA), difference_a, hn::Mul(hn::Set(t, kB), difference_b));
+  y[2] = hn::MulAdd(hn::Set(t, kA2), sum_a, hn::Mul(hn::Set(t, kB2), sum_b));
+  y[3] = hn::MulAdd(hn::Set(t, kA3), difference_a, hn::MulAdd(hn::Set(t, kB3), difference_b, m[5]));
+}
+
+/// Transformed filters of kLanes channels and kLanes columns, from (c, o) on.
+HWY_INLINE void transform_filters(float* to, int64_t point_pitch, const WinogradConv& conv, int64_t c,
+                                  int64_t o) {
+  const Lanes t;
+  alignas(64) float block[kPoints][kLanes * kLanes];
+  // Memory runs along w's last axis: the columns if transposed, else the channels.
+  const int64_t last_axis = conv.transposed ? conv.columns : conv.channels;
+  const int64_t outer = conv.transposed ? c : o, inner = conv.transposed ? o : c;
+  for (int64_t i = 0; i < kLanes; ++i) {
+    const float* w = conv.w + (outer + i) * 9 * last_axis + inner;
+    Vector rows[6][3];
+    for (int64_t x = 0; x < 3; ++x) {
+      Vector g[3], u[6];
+      for (int64_t y = 0; y < 3; ++y)
+        g[y] = hn::LoadU(t, w + (conv.transposed ? 8 - (y * 3 + x) : y * 3 + x) * last_axis);
+      transform_filter(u, g);
+      for (int64_t y = 0; y < 6; ++y) rows[y][x] = u[y];
+    }
+    for (int64_t y = 0; y < 6; ++y) {
+      Vector u[6];
+      transform_filter(u, rows[y]);
+      for (int64_t x = 0; x < 6; ++x) {
+        const int64_t point = y * 6 + x;
+        if (conv.transposed) {
+          hn::Store(u[x], t, to + point * point_pitch + i * kPanelColumns);
+        } else {
+          hn::Store(u[x], t, block[point] + i * kLanes);
+        }
+      }
+    }
+  }
+  if (conv.transposed) return;
+  for (int64_t point = 0; point < kPoints; ++point)
+    for (int64_t i = 0; i < kLanes; ++i)
+      for (int64_t j = 0; j < kLanes; ++j)
+        to[point * point_pitch + i * kPanelColumns + j] = block[point][j * kLanes + i];
+}
+
+/// Transformed filters of kFilterChannels channels from c on and a panel of columns from o on, to
+/// to[point * point_pitch + channel * kPanelColumns + column].
+void winograd_filters(float* to, int64_t point_pitch, const WinogradConv& conv, int64_t c, int64_t o) {
+  for (int64_t i = 0; i < kFilterChannels; i += kLanes)
+    for (int64_t j = 0; j < kPanelColumns; j += kLanes)
+      transform_filters(to + i * kPanelColumns + j, point_pitch, conv, c + i, o + j);
+}
+
+/// The 4x4 outputs of a tile for kLanes columns from `column` on, of which `rows` by `across` lie inside; the
+/// 36 sums are point_pitch apart.
+HWY_INLINE void finish_outputs(const WinogradConv& conv, const float* sums, int64_t point_pitch, int64_t at,
+                               int64_t column, int64_t rows, int64_t across) {
+  const Lanes t;
+  Vector half[4][6];
+  for (int x = 0; x < 6; ++x) {
+    Vector m[6], y[4];
+    for (int i = 0; i < 6; ++i) m[i] = hn::Load(t, sums + (i * 6 + x) * point_pitch);
+    transform_output(y, m);
+    for (int i = 0; i < 4; ++i) half[i][x] = y[i];
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    Vector y[4];
+    transform_output(y, half[i]);
+    for (int64_t j = 0; j < across; ++j) {
+      const int64_t place = at + (i * conv.out_width() + j) * conv.columns + column;
+      auto v = y[j];
+      if (conv.bias) v = hn::Add(v, hn::LoadU(t, conv.bias + column));
+      if (conv.residual) v = hn::Add(v, hn::LoadU(t, conv.residual + place));
+      // NaN <= 0 is false, so NaN stays.
+      if (conv.relu) v = hn::IfThenZeroElse(hn::Le(v, hn::Zero(t)), v);
+      hn::StoreU(v, t, conv.out + place);
+    }
+  }
+}
+
+/// A panel's outputs of tiles [begin, end), from their sums [point][tile][kPanelColumns].
+HWY_INLINE void finish_tiles(const WinogradConv& conv, const float* sums, int64_t point_pitch, int64_t begin,
+                             int64_t end, int64_t panel) {
+  const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
+  for (int64_t tile = begin; tile < end; ++tile, sums += kPanelColumns) {
+    const auto [image, y, x] = winograd_tile(grid, tile);
+    const int64_t at = ((image * conv.out_height() + y) * conv.out_width() + x) * conv.columns;
+    const int64_t inside_y = std::min(kOutSide, conv.out_height() - y);
+    const int64_t inside_x = std::min(kOutSide, conv.out_width() - x);
+    for (int64_t j = 0; j < kPanelColumns; j += kLanes)
+      finish_outputs(conv, sums + j, point_pitch, at, panel * kPanelColumns + j, inside_y, inside_x);
+  }
+}
+
+using PointKernel = void (*)(float*, const float*, const float*, int64_t, bool, const float*);
+
+template <int kRowPitch>
+constexpr PointKernel kPointKernel =
+    multiply_tile<kTileRows, kTileVectors, Panel::by_row, int(kPanelColumns), kRowPitch>;
+
+struct Patches {
+  PointKernel kernel;
+  int64_t pitch;
+};
+
+/// Rows of transformed patches lie an odd number of cache lines apart, to spread over all sets of the cache.
+HWY_INLINE Patches choose_patches(int64_t channels) {
+  if (channels <= 32) return {kPointKernel<48>, 48};
+  if (channels <= 64) return {kPointKernel<80>, 80};
+  if (channels <= 128) return {kPointKernel<144>, 144};
+  return {kPointKernel<272>, 272};
+}
+
+/// Tiles [begin, end); filters is [panel][point][channel][kPanelColumns].
+void winograd_chunk(const WinogradConv& conv, const float* filters, int64_t begin, int64_t end) {
+  const auto [kernel, pitch] = choose_patches(conv.channels);
+  const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
+  const WinogradPlane plane{conv.height, conv.width, conv.channels, conv.padding};
+  const int64_t groups = ceil_div(end - begin, kTileRows), rows = groups * kTileRows;
+  const int64_t patch_point = rows * pitch, sum_point = rows * kPanelColumns;
+  float* patches = scratch(Scratch::left, kPoints * patch_point);
+  float* sums = scratch(Scratch::tile, kPoints * sum_point);
+  float* zeros = scratch(Scratch::right, conv.channels);
+  std::fill_n(zeros, conv.channels, 0.0f);
+
+  const float* pixels[kPoints];
+  for (int64_t r = 0; r < rows; ++r) {
+    // The last group's spare rows repeat the last tile: their sums are dropped.
+    patch_pixels(pixels, conv.x, plane, winograd_tile(grid, std::min(begin + r, end - 1)), zeros);
+    transform_patch(patches + r * pitch, patch_point, pixels, conv.channels);
+  }
+
+  const int64_t filter_point = conv.channels * kPanelColumns;
+  for (int64_t panel = 0; panel < conv.columns / kPanelColumns; ++panel) {
+    for (int64_t point = 0; point < kPoints; ++point) {
+      const float* filter = filters + (panel * kPoints + point) * filter_point;
+      for (int64_t group = 0; group < groups; ++group) {
+        float* sum = sums + point * sum_point + group * kTileRows * kPanelColumns;
+        const float* patch = patches + point * patch_point + group * kTileRows * pitch;
+        for (int64_t j = 0; j < kPanelColumns; j += kTileVectors * kLanes)
+          kernel(sum + j, patch, filter + j, conv.channels, false, filter + filter_point);
+      }
+    }
+    finish_tiles(conv, sums, sum_point, begin, end, panel);
+  }
+}
+
+// The same in three passes for filters larger than a cache, each of which is then read once for `pass.rows`
+// tiles. Patches are [block of kDepth channels][point][tile][kPitch], sums
+// [panel][point][tile][kPanelColumns].
+
+void winograd_pass_patches(const WinogradConv& conv, const WinogradPass& pass, int64_t group) {
+  const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
+  float* zeros = scratch(Scratch::right, conv.channels);
+  std::fill_n(zeros, conv.channels, 0.0f);
+  const float* pixels[kPoints];
+  for (int64_t r = group * kTileRows; r < (group + 1) * kTileRows; ++r) {
+    for (int64_t c = 0, block = 0; c < conv.channels; c += kDepth, ++block) {
+      patch_pixels(pixels, conv.x + c, {conv.height, conv.width, conv.channels, conv.padding},
+                   winograd_tile(grid, std::min(pass.begin + r, pass.end - 1)), zeros);
+      transform_patch(pass.patches + (block * kPoints * pass.rows + r) * kPitch, pass.rows * kPitch, pixels,
+                      std::min(kDepth, conv.channels - c));
+    }
+  }
+}
+
+void winograd_pass_products(const WinogradConv& conv, const WinogradPass& pass, const float* filters,
+                            int64_t panel, int64_t point) {
+  const float* filter = filters + (panel * kPoints + point) * conv.channels * kPanelColumns;
+  for (int64_t c = 0, block = 0; c < conv.channels; c += kDepth, ++block, filter += kDepth * kPanelColumns) {
+    const int64_t depth = std::min(kDepth, conv.channels - c);
+    for (int64_t r = 0; r < pass.rows; r += kTileRows) {
+      float* sum = pass.sums + ((panel * kPoints + point) * pass.rows + r) * kPanelColumns;
+      const float* patch = pass.patches + ((block * kPoints + point) * pass.rows + r) * kPitch;
+      for (int64_t j = 0; j < kPanelColumns; j += kTileVectors * kLanes)
+        kPointKernel<int(kPitch)>(sum + j, patch, filter + j, depth, block > 0,
+                                  filter + kDepth * kPanelColumns + r * kPanelColumns);
+    }
+  }
+}
+
+void winograd_pass_outputs(const WinogradConv& conv, const WinogradPass& pass, int64_t panel) {
+  finish_tiles(conv, pass.sums + panel * kPoints * pass.rows * kPanelColumns, pass.rows * kPanelColumns,
+               pass.begin, pass.end, panel);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace signet::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace signet::cpu {
+
+HWY_EXPORT(winograd_layout);
+HWY_EXPORT(winograd_filters);
+HWY_EXPORT(winograd_chunk);
+HWY_EXPORT(winograd_pass_patches);
+HWY_EXPORT(winograd_pass_products);
+HWY_EXPORT(winograd_pass_outputs);
+
+namespace {
+// Floats of transformed patches and of sums in a chunk: about half of an L2 cache.
+constexpr int64_t kResident = 3 << 16;
+constexpr int64_t kChunks = 16;
+// Groups of tiles in a pass.
+constexpr int64_t kPassGroups = 16;
+
+void winograd_in_passes(const WinogradConv& conv, const float* filters, int64_t total) {
+  const auto [group, depth, pitch] = HWY_DYNAMIC_DISPATCH(winograd_layout)();
+  const int64_t panels = conv.columns / kPanelColumns, blocks = ceil_div(conv.channels, depth);
+  const int64_t most = std::min(kPassGroups, ceil_div(total, group)) * group;
+  float* patches = scratch(Scratch::partials, blocks * kPoints * most * pitch);
+  float* sums = scratch(Scratch::left, panels * kPoints * most * kPanelColumns);
+  for (int64_t begin = 0; begin < total; begin += most) {
+    const int64_t end = std::min(total, begin + most), groups = ceil_div(end - begin, group);
+    const WinogradPass pass{patches, sums, begin, end, groups * group};
+    const auto transform = HWY_DYNAMIC_DISPATCH(winograd_pass_patches);
+    parallel_for(groups, [&](int64_t i) { transform(conv, pass, i); });
+    const auto multiply = HWY_DYNAMIC_DISPATCH(winograd_pass_products);
+    parallel_for(kPoints * panels, [&](int64_t i) { multiply(conv, pass, filters, i % panels, i / panels); });
+    const auto finish = HWY_DYNAMIC_DISPATCH(winograd_pass_outputs);
+    parallel_for(panels, [&](int64_t panel) { finish(conv, pass, panel); });
+  }
+}
+}  // namespace
+
+bool winograd_saves(const Conv2dShape& s) {
+  if (s.kernel_height != 3 || s.kernel_width != 3 || s.stride != 1 || s.dilation != 1) return false;
+  // Whole tiles may cover half as much again as the output.
+  const int64_t height = s.out_height(), width = s.out_width();
+  return height > 0 && width > 0 &&
+         2 * round_up(height, kOutSide) * round_up(width, kOutSide) <= 3 * height * width;
+}
+
+bool winograd_suits(const WinogradConv& conv, const Conv2dShape& s) {
+  return winograd_saves(s) && conv.padding >= 0 && conv.columns % kPanelColumns == 0 && conv.columns > 0 &&
+         conv.channels % kFilterChannels == 0 && conv.channels >= 32;
+}
+
+void winograd(const WinogradConv& conv) {
+  const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
+  if (grid.total == 0) return;
+  const int64_t panels = conv.columns / kPanelColumns, filter_point = conv.channels * kPanelColumns;
+  float* filters = scratch(Scratch::weights, panels * kPoints * filter_point);
+  const auto transform = HWY_DYNAMIC_DISPATCH(winograd_filters);
+  const int64_t blocks = conv.channels / kFilterChannels;
+  parallel_for(blocks * panels, [&](int64_t block) {
+    const int64_t panel = block / blocks, c = block % blocks * kFilterChannels;
+    transform(filters + panel * kPoints * filter_point + c * kPanelColumns, filter_point, conv, c,
+              panel * kPanelColumns);
+  });
+
+  const auto [rows, depth, pitch] = HWY_DYNAMIC_DISPATCH(winograd_layout)();
+  if (conv.channels > depth) return winograd_in_passes(conv, filters, grid.total);
+  const int64_t fitting = kResident / (kPoints * (conv.channels + kPanelColumns)) / rows;
+  const int64_t wanted = ceil_div(ceil_div(grid.total, kChunks), rows);
+  const int64_t tiles = std::clamp<int64_t>(std::min(fitting, wanted), 1, grid.total) * rows;
+  const auto chunk = HWY_DYNAMIC_DISPATCH(winograd_chunk);
+  parallel_ranges(grid.total, tiles,
+                  [&](int64_t begin, int64_t end, int64_t) { chunk(conv, filters, begin, end); });
+}
+
+}  // namespace signet::cpu
+#endif

@@ -1,0 +1,64 @@
+#pragma once
+// 3x3 convolutions at unit steps by Winograd's minimal filtering F(4x4, 3x3): 4x4 outputs from 36 products a
+// channel instead of 144. Winograd (1980), Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks"
+// (2016).
+
+#include <cstdint>
+
+#include "kernels/kernels.h"
+
+namespace signet::cpu {
+
+/// The convolution of x [batch, height, width, channels] with 3x3 filters, padded by `padding` on every side,
+/// into out [batch, height + 2 padding - 2, width + 2 padding - 2, columns].
+struct WinogradConv {
+  const float* x = nullptr;
+  int64_t batch = 0, height = 0, width = 0, channels = 0, columns = 0, padding = 0;
+
+  /// w[o, ky, kx, c], OHWI. With `transposed` c is the column and o the channel summed over, and the filter
+  /// is turned by half a turn: the gradient by the data.
+  const float* w = nullptr;
+  bool transposed = false;
+
+  /// out = relu(convolution + bias[columns] + residual); residual is laid out as out, may be out itself, and
+  /// may be null like bias.
+  float* out = nullptr;
+  const float* bias = nullptr;
+  const float* residual = nullptr;
+  bool relu = false;
+
+  int64_t out_height() const { return height + 2 * padding - 2; }
+  int64_t out_width() const { return width + 2 * padding - 2; }
+};
+
+/// Whether the algorithm applies to the filter, and tiles do not stick out of the output by too much.
+bool winograd_saves(const Conv2dShape& shape);
+
+/// Whether `winograd` computes the convolution, and in less time than gather_gemm. Depends on an image's
+/// shape alone, not on the batch: an image's bits are the same in every batch.
+bool winograd_suits(const WinogradConv& conv, const Conv2dShape& shape);
+
+/// Requires winograd_suits. The rounding error is about 2.5 times that of direct summation.
+void winograd(const WinogradConv& conv);
+
+/// The gradient by the weights: dw [outputs, 3, 3, channels] of the convolution of x [batch, height, width,
+/// channels], padded by `padding`, for the cotangent dy [batch, out_height, out_width, outputs].
+struct WinogradGradient {
+  const float* x = nullptr;
+  const float* dy = nullptr;
+  int64_t batch = 0, height = 0, width = 0, channels = 0, outputs = 0, padding = 0;
+
+  int64_t out_height() const { return height + 2 * padding - 2; }
+  int64_t out_width() const { return width + 2 * padding - 2; }
+};
+
+bool winograd_suits(const WinogradGradient& gradient, const Conv2dShape& shape);
+
+/// How many partial gradients, one after another in memory, `winograd` wants to write; their sum in that
+/// order is the gradient. Depends on the shape alone.
+int64_t winograd_copies(const WinogradGradient& gradient);
+
+/// Writes (or, a single one, adds) `copies` = winograd_copies partial gradients. Requires winograd_suits.
+void winograd(float* dw, int64_t copies, bool accumulate, const WinogradGradient& gradient);
+
+}  // namespace signet::cpu

@@ -1,0 +1,229 @@
+// The weight gradient of a 3x3 convolution as Winograd's F(3x3, 4x4): a tile of dy is the filter, 4x4, and
+// the gradient the 3x3 output; the patch of x is the forward pass's, and so are the points:
+//
+//   dw = A' [sum over tiles of (G dy G') . (B' x B)] A
+//
+// The 36 sums over tiles are matrix products [outputs][tiles] x [tiles][channels]. A chunk of work keeps the
+// sums of some outputs and channels in cache and passes blocks of transformed tiles over them. Where that
+// makes too few chunks, the tiles are cut into ranges with a gradient each, merged in their order.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/winograd_backward_weight.cpp"
+#include "kernels/cpu/targets.h"
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#include <cstring>
+
+#include "kernels/cpu/chunks.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/winograd-inl.h"
+#include "kernels/cpu/winograd.h"
+
+#ifndef SIGNET_CPU_WINOGRAD_BACKWARD_WEIGHT_ONCE
+#define SIGNET_CPU_WINOGRAD_BACKWARD_WEIGHT_ONCE
+namespace signet::cpu {
+// Outputs [output, output + outputs) and channels [channel, channel + channels) of dw, from tiles
+// [begin, end).
+struct WinogradGradientChunk {
+  float* dw;
+  bool accumulate;
+  int64_t begin, end, output, outputs, channel, channels;
+};
+// Tiles transformed before their products are added up.
+constexpr int64_t kBlockTiles = 32;
+}  // namespace signet::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace signet::cpu {
+namespace HWY_NAMESPACE {
+
+// The tile of registers: a half vector of outputs, or a whole one where vectors are short, by two vectors.
+constexpr int kGroup = kLanes >= 8 ? kLanes / 2 : kLanes;
+constexpr int kWidth = 2 * kLanes;
+
+/// G dy, for four vectors.
+HWY_INLINE void transform_gradient(Vector (&u)[6], const Vector (&g)[4]) {
+  const Lanes t;
+  const auto even_a = hn::Mul(hn::Set(t, kScaleA), hn::MulAdd(hn::Set(t, kA2), g[2], g[0]));
+  const auto even_b = hn::Mul(hn::Set(t, kScaleB), hn::MulAdd(hn::Set(t, kB2), g[2], g[0]));
+  const auto odd_a = hn::MulAdd(hn::Set(t, kA2), g[3], g[1]);
+  const auto odd_b = hn::MulAdd(hn::Set(t, kB2), g[3], g[1]);
+  u[0] = hn::Mul(hn::Set(t, kScale0), g[0]);
+  u[1] = hn::MulAdd(hn::Set(t, kScaleA * kA), odd_a, even_a);
+  u[2] = hn::NegMulAdd(hn::Set(t, kScaleA * kA), odd_a, even_a);
+  u[3] = hn::MulAdd(hn::Set(t, kScaleB * kB), odd_b, even_b);
+  u[4] = hn::NegMulAdd(hn::Set(t, kScaleB * kB), odd_b, even_b);
+  u[5] = g[3];
+}
+
+/// A' m, for six vectors.
+HWY_INLINE void transform_weights(Vector (&w)[3], const Vector (&m)[6]) {
+  const Lanes t;
+  const auto sum_a = hn::Add(m[1], m[2]), difference_a = hn::Sub(m[1], m[2]);
+  const auto sum_b = hn::Add(m[3], m[4]), difference_b = hn::Sub(m[3], m[4]);
+  w[0] = hn::Add(m[0], hn::Add(sum_a, sum_b));
+  w[1] = hn::MulAdd(hn::Set(t, kA), difference_a, hn::Mul(hn::Set(t, kB), difference_b));
+  w[2] = hn::MulAdd(hn::Set(t, kA2), sum_a, hn::MulAdd(hn::Set(t, kB2), sum_b, m[5]));
+}
+
+/// Transforms one tile of dy, to to[point * point_pitch + output / kGroup * group_pitch + output % kGroup].
+HWY_INLINE void transform_dy(float* to, int64_t point_pitch, int64_t group_pitch,
+                             const float* const (&pixels)[kOutSide * kOutSide], int64_t outputs) {
+  const Lanes t;
+  alignas(64) float row[kLanes];
+  for (int64_t o = 0; o < outputs; o += kLanes) {
+    Vector columns[6][4];  // [y][x], transformed along y
+    for (int x = 0; x < 4; ++x) {
+      Vector g[4], u[6];
+      for (int y = 0; y < 4; ++y) g[y] = hn::LoadU(t, pixels[y * 4 + x] + o);
+      transform_gradient(u, g);
+      for (int y = 0; y < 6; ++y) columns[y][x] = u[y];
+    }
+    for (int y = 0; y < 6; ++y) {
+      Vector u[6];
+      transform_gradient(u, columns[y]);
+      for (int x = 0; x < 6; ++x) {
+        hn::Store(u[x], t, row);
+        float* point = to + (y * 6 + x) * point_pitch + o / kGroup * group_pitch;
+        for (int i = 0; i < kLanes; i += kGroup, point += group_pitch)
+          std::memcpy(point, row + i, sizeof(float) * kGroup);
+      }
+    }
+  }
+}
+
+/// dw of one output and kLanes channels = or += A' sums A, the 36 sums point_pitch apart.
+HWY_INLINE void finish_weights(float* dw, int64_t tap_pitch, const float* sums, int64_t point_pitch,
+                               bool accumulate) {
+  const Lanes t;
+  Vector half[3][6];
+  for (int x = 0; x < 6; ++x) {
+    Vector m[6], w[3];
+    for (int y = 0; y < 6; ++y) m[y] = hn::Load(t, sums + (y * 6 + x) * point_pitch);
+    transform_weights(w, m);
+    for (int y = 0; y < 3; ++y) half[y][x] = w[y];
+  }
+  for (int y = 0; y < 3; ++y) {
+    Vector w[3];
+    transform_weights(w, half[y]);
+    for (int x = 0; x < 3; ++x) {
+      float* to = dw + (y * 3 + x) * tap_pitch;
+      hn::StoreU(accumulate ? hn::Add(hn::LoadU(t, to), w[x]) : w[x], t, to);
+    }
+  }
+}
+
+void winograd_gradient_chunk(const WinogradGradient& g, const WinogradGradientChunk& chunk) {
+  const WinogradTiles grid = winograd_tiles(g.batch, g.out_height(), g.out_width());
+  const WinogradPlane plane{g.height, g.width, g.channels, g.padding};
+  const int64_t groups = chunk.outputs / kGroup, panels = chunk.channels / kWidth;
+  // Left: [point][group][tile][kGroup]. Right: [point][panel][tile][kWidth]. Sums: [point][panel][group]
+  // tiles.
+  constexpr int64_t kTile = kGroup * kWidth;
+  const int64_t left_point = chunk.outputs * kBlockTiles, right_point = chunk.channels * kBlockTiles;
+  const int64_t sums_point = chunk.outputs * chunk.channels;
+  float* left = scratch(Scratch::left, kPoints * left_point);
+  float* right = scratch(Scratch::right, kPoints * right_point);
+  float* sums = scratch(Scratch::tile, kPoints * sums_point);
+  float* row = scratch(Scratch::row, kPoints * chunk.channels + std::max(g.channels, g.outputs));
+  float* zeros = row + kPoints * chunk.channels;
+  std::fill_n(zeros, std::max(g.channels, g.outputs), 0.0f);
+  const auto product = multiply_tile<kGroup, 2, Panel::by_step, kWidth>;
+
+  for (int64_t begin = chunk.begin; begin < chunk.end; begin += kBlockTiles) {
+    const int64_t tiles = std::min(kBlockTiles, chunk.end - begin);
+    for (int64_t i = 0; i < tiles; ++i) {
+      const WinogradTile tile = winograd_tile(grid, begin + i);
+      const float* pixels[kPoints];
+      patch_pixels(pixels, g.x + chunk.channel, plane, tile, zeros);
+      transform_patch(row, chunk.channels, pixels, chunk.channels);
+      for (int64_t point = 0; point < kPoints; ++point)
+        for (int64_t panel = 0; panel < panels; ++panel)
+          std::memcpy(right + point * right_point + (panel * kBlockTiles + i) * kWidth,
+                      row + point * chunk.channels + panel * kWidth, sizeof(float) * kWidth);
+      const float* gradients[kOutSide * kOutSide];
+      for (int64_t y = 0; y < kOutSide; ++y) {
+        for (int64_t x = 0; x < kOutSide; ++x) {
+          const bool inside = tile.y + y < g.out_height() && tile.x + x < g.out_width();
+          const int64_t pixel = (tile.image * g.out_height() + tile.y + y) * g.out_width() + tile.x + x;
+          gradients[y * kOutSide + x] = inside ? g.dy + pixel * g.outputs + chunk.output : zeros;
+        }
+      }
+      transform_dy(left + i * kGroup, left_point, kBlockTiles * kGroup, gradients, chunk.outputs);
+    }
+    for (int64_t point = 0; point < kPoints; ++point) {
+      float* sum = sums + point * sums_point;
+      for (int64_t panel = 0; panel < panels; ++panel)
+        for (int64_t group = 0; group < groups; ++group, sum += kTile)
+          product(sum, left + point * left_point + group * kBlockTiles * kGroup,
+                  right + point * right_point + panel * kBlockTiles * kWidth, tiles, begin > chunk.begin,
+                  sum + kTile);
+    }
+  }
+  for (int64_t o = 0; o < chunk.outputs; ++o) {
+    for (int64_t c = 0; c < chunk.channels; c += kLanes) {
+      const int64_t tile = c / kWidth * groups + o / kGroup;
+      finish_weights(chunk.dw + (chunk.output + o) * 9 * g.channels + chunk.channel + c, g.channels,
+                     sums + tile * kTile + o % kGroup * kWidth + c % kWidth, sums_point, chunk.accumulate);
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace signet::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace signet::cpu {
+
+HWY_EXPORT(winograd_gradient_chunk);
+
+namespace {
+// Outputs and channels of a chunk come in multiples of this; its 36 sums of kMostOutputs by as many channels
+// as keep them within kResident floats fill about half of an L2 cache.
+constexpr int64_t kUnit = 32, kMostOutputs = 64, kResident = 36 << 12;
+// Chunks wanted, and tiles that make a copy of dw worth its merging.
+constexpr int64_t kChunks = 16, kTileGrain = 64;
+}  // namespace
+
+bool winograd_suits(const WinogradGradient& g, const Conv2dShape& s) {
+  return winograd_saves(s) && s.batch > 0 && s.padding <= 2 && g.channels % kUnit == 0 &&
+         g.outputs % kUnit == 0 && g.channels > 0 && g.outputs > 0;
+}
+
+int64_t winograd_copies(const WinogradGradient& g) {
+  const int64_t tiles = winograd_tiles(g.batch, g.out_height(), g.out_width()).total;
+  const int64_t parts = (g.channels / kUnit) * ceil_div(g.outputs, kMostOutputs);
+  const int64_t wanted =
+      std::clamp<int64_t>(ceil_div(kChunks, parts), 1, std::max<int64_t>(1, tiles / kTileGrain));
+  return ceil_div(tiles, ceil_div(tiles, wanted));  // none of them empty
+}
+
+void winograd(float* dw, int64_t copies, bool accumulate, const WinogradGradient& g) {
+  const int64_t tiles = winograd_tiles(g.batch, g.out_height(), g.out_width()).total;
+  const int64_t outputs = g.outputs % kMostOutputs == 0 ? kMostOutputs
+                          : g.outputs <= kMostOutputs   ? g.outputs
+                                                        : kUnit;
+  int64_t channels = kUnit;
+  while (g.channels % (2 * channels) == 0 && 2 * channels * outputs * kPoints <= kResident) channels *= 2;
+  const int64_t across = g.channels / channels, parts = across * (g.outputs / outputs);
+  const int64_t range = ceil_div(tiles, copies);
+  const auto kernel = HWY_DYNAMIC_DISPATCH(winograd_gradient_chunk);
+  parallel_for(copies * parts, [&](int64_t chunk) {
+    const int64_t copy = chunk / parts, part = chunk % parts;
+    kernel(g, {.dw = dw + copy * g.outputs * 9 * g.channels,
+               .accumulate = accumulate,
+               .begin = std::min(tiles, copy * range),
+               .end = std::min(tiles, (copy + 1) * range),
+               .output = part / across * outputs,
+               .outputs = outputs,
+               .channel = part % across * channels,
+               .channels = channels});
+  });
+}
+
+}  // namespace signet::cpu
+#endif
