@@ -50,6 +50,7 @@ ImageWarp draw_warp(const Augmentation& augmentation, uint64_t seed, int64_t epo
   warp.m[5] = float(-(m[2] * dx + m[3] * dy));
   warp.brightness = float(factor(augmentation.brightness, more[1]));
   warp.contrast = float(factor(augmentation.contrast, more[2]));
+  warp.nearest = augmentation.nearest;
   return warp;
 }
 

@@ -16,6 +16,7 @@ struct Augmentation {
   double scale = 0;        ///< factor of size, uniform in [1 - scale, 1 + scale]
   double brightness = 0;   ///< factor of brightness, uniform in [1 - brightness, 1 + brightness]
   double contrast = 0;     ///< factor of contrast, uniform in [1 - contrast, 1 + contrast]
+  bool nearest = false;    ///< take the nearest pixel (torchvision's default) instead of interpolating
 };
 
 /// The key of an image's random draws, from its path relative to the data set's root.

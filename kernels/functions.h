@@ -166,7 +166,7 @@ KERNEL void random_uniform(real* y, double low, double high, PhiloxKey key, int6
 KERNEL void random_normal(real* y, double mean, double deviation, PhiloxKey key, int64_t n) KERNEL_BODY;
 
 /// y[batch, height, width, channels] = (warp(image) / 255 - mean[c]) / deviation[c], for uint8 images of the
-/// same shape; bilinear between pixel centres, black outside; see ImageWarp. With the identity warp the
+/// same shape; black outside; see ImageWarp. With the identity warp the
 /// pixels pass through exactly. channels is 1 or 3; mean and deviation are [channels].
 KERNEL void image_warp(real* y, const uint8_t* images, const ImageWarp* warps, const real* mean,
                        const real* deviation, int64_t batch, int64_t height, int64_t width,

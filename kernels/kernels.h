@@ -55,13 +55,15 @@ struct Pool2dShape {
 
 /// How one image is drawn: for each output pixel centre (ox, oy), measured in pixels from the image's centre,
 /// the source position is (m[0] ox + m[1] oy + m[2], m[3] ox + m[4] oy + m[5]), also from the centre. The
-/// identity is {1, 0, 0, 0, 1, 0}. Colours are then multiplied by `brightness`, clamped, and blended with the
-/// image's mean grey by `contrast` (1 leaves them as they are), clamped: torchvision's definitions, in [0,
-/// 1].
+/// identity is {1, 0, 0, 0, 1, 0}. It is read bilinearly between pixel centres, or, if `nearest`, at the
+/// pixel whose centre is nearest: floor(position + 0.5). Colours are then multiplied by `brightness`,
+/// clamped, and blended with the image's mean grey by `contrast` (1 leaves them as they are), clamped:
+/// torchvision's definitions, in [0, 1].
 struct ImageWarp {
   float m[6] = {1, 0, 0, 0, 1, 0};
   float brightness = 1;
   float contrast = 1;
+  bool nearest = false;
 };
 
 #define KERNEL_BODY

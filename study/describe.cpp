@@ -23,7 +23,9 @@ Args describe(const StudyOptions& o) {
             {"scale", o.augmentation.scale},
             {"brightness", o.augmentation.brightness},
             {"contrast", o.augmentation.contrast},
+            {"interpolation", std::string(o.augmentation.nearest ? "nearest" : "bilinear")},
             {"device", o.device.to_string()}};
+  if (!o.device.on_host()) args.emplace_back("precision", o.precision);
   for (const auto& plan : o.plans) {
     const auto& t = plan.training;
     const auto add = [&](const char* name, ArgValue value) {

@@ -71,8 +71,12 @@ void image_warp(real* y, const uint8_t* images, const ImageWarp* warps, const re
     for (int64_t row = 0; row < height; ++row) {
       for (int64_t col = 0; col < width; ++col) {
         const float ox = float(col) - centre_x, oy = float(row) - centre_y;
-        const float source_x = ((m[0] * ox + m[1] * oy) + m[2]) + centre_x;
-        const float source_y = ((m[3] * ox + m[4] * oy) + m[5]) + centre_y;
+        float source_x = ((m[0] * ox + m[1] * oy) + m[2]) + centre_x;
+        float source_y = ((m[3] * ox + m[4] * oy) + m[5]) + centre_y;
+        if (warp.nearest) {
+          source_x = std::floor(source_x + 0.5f);
+          source_y = std::floor(source_y + 0.5f);
+        }
         for (int64_t c = 0; c < channels; ++c) {
           float& value = v[size_t((row * width + col) * channels + c)];
           value = bilinear(images + c, source_x, source_y, height, width, channels) / 255;

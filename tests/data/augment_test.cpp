@@ -19,7 +19,7 @@ bool equal(const ImageWarp& a, const ImageWarp& b) {
   for (int i = 0; i < 6; ++i) {
     if (!(a.m[i] == b.m[i])) return false;
   }
-  return a.brightness == b.brightness && a.contrast == b.contrast;
+  return a.brightness == b.brightness && a.contrast == b.contrast && a.nearest == b.nearest;
 }
 
 /// What a warp says about the forward map: mirror, angle (radians), scale and translation.
@@ -49,6 +49,15 @@ void forward(const Parts& p, double x, double y, double& u, double& v) {
 
 TEST_CASE("no augmentation is the identity") {
   CHECK(equal(draw_warp(kNone, 1, 2, 3, 224, 224), ImageWarp{}));
+}
+
+TEST_CASE("taking the nearest pixel changes nothing that is drawn") {
+  Augmentation nearest;
+  nearest.nearest = true;
+  ImageWarp warp = draw_warp(nearest, 1, 2, 3, 224, 224);
+  CHECK(warp.nearest);
+  warp.nearest = false;
+  CHECK(equal(warp, draw_warp({}, 1, 2, 3, 224, 224)));
 }
 
 TEST_CASE("a warp undoes flip, rotation, scale, translation in that order") {

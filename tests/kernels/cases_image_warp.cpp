@@ -17,6 +17,8 @@ std::vector<ImageWarp> warps() {
           {.contrast = 0.5f},
           {.m = {-1.3f, 0, 0, 0, 1.3f, 0}, .contrast = 0},
           {.m = {0, 0, 0, 0, 0, 0}},
+          {.m = {0.9659258f, -0.2588190f, 1.3f, 0.2588190f, 0.9659258f, 0}, .nearest = true},
+          {.m = {1e20f, 0, 0, 0, 1e20f, 0}, .nearest = true},
           {.m = {1e20f, 0, 0, 0, 1e20f, 0}, .brightness = 2, .contrast = -1}};
 }
 

@@ -109,6 +109,15 @@ TEST_CASE("a translation by half a pixel averages neighbours") {
   });
 }
 
+TEST_CASE("a warp of nearest pixels rounds the position, half a pixel up") {
+  for (const Image& image : images()) {
+    check_exactly(image, {.m = {1, 0, 0.4f, 0, 1, -0.6f}, .nearest = true},
+                  [&](int64_t row, int64_t col, int64_t c) { return image.at(row - 1, col, c); });
+    check_exactly(image, {.m = {1, 0, 0.5f, 0, 1, 0}, .nearest = true},
+                  [&](int64_t row, int64_t col, int64_t c) { return image.at(row, col + 1, c); });
+  }
+}
+
 TEST_CASE("brightness multiplies and saturates") {
   const Image& image = images()[0];
   check_exactly(image, {.brightness = 1.5f}, [&](int64_t row, int64_t col, int64_t c) {
