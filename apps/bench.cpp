@@ -34,12 +34,13 @@ struct BenchFlags {
 
 constexpr int kClasses = 36;
 
-/// The median time of `body` in seconds after two warm-up calls.
-double median_seconds(int repetitions, const std::function<void()>& body) {
+/// The median time of `body` on a device in seconds after two warm-up calls.
+double median_seconds(int repetitions, Device device, const std::function<void()>& body) {
   std::vector<double> seconds;
   for (int i = -2; i < repetitions; ++i) {
     const study::Stopwatch watch;
     body();
+    synchronize(device);
     if (i >= 0) seconds.push_back(watch.seconds());
   }
   std::sort(seconds.begin(), seconds.end());
@@ -50,9 +51,9 @@ void report(const BenchFlags& flags, const std::string& what, double img_s, doub
   if (flags.json) {
     fmt::print(
         "{{\"what\": \"{}\", \"img_s\": {:.2f}, \"s\": {:.5f}, \"batch\": {}, \"threads\": {}, "
-        "\"precision\": \"f32\", "
+        "\"precision\": \"{}\", "
         "\"peak_rss_mb\": {:.1f}}}\n",
-        what, img_s, seconds, flags.batch, num_threads(), study::peak_rss_mb());
+        what, img_s, seconds, flags.batch, num_threads(), flags.compute.precision, study::peak_rss_mb());
   } else {
     fmt::print("{}: {:.1f} img/s ({:.4f} s), batch {}, {} threads, peak memory {:.0f} MB\n", what, img_s,
                seconds, flags.batch, num_threads(), study::peak_rss_mb());
@@ -70,9 +71,9 @@ std::unique_ptr<models::Network> network_for(const BenchFlags& flags, int classe
 
 Tensor random_images(const models::Network& network, int batch, Device device) {
   const auto input = network.input();
-  const Tensor x = Tensor::empty({batch, input.size, input.size, input.channels}, device);
+  const Tensor x = Tensor::empty({batch, input.size, input.size, input.channels});
   cpu::random_normal(x.data(), 0, 1, {3, 4}, x.size());
-  return x;
+  return x.to(device);
 }
 
 void bench_inference(const BenchFlags& flags, Device device) {
@@ -80,7 +81,7 @@ void bench_inference(const BenchFlags& flags, Device device) {
   network->evaluate();
   const Tensor x = random_images(*network, flags.batch, device);
   const NoGrad no_grad;
-  const double seconds = median_seconds(flags.repetitions, [&] { network->forward(x); });
+  const double seconds = median_seconds(flags.repetitions, device, [&] { network->forward(x); });
   report(flags, "infer", flags.batch / seconds, seconds);
 }
 
@@ -96,7 +97,7 @@ void bench_step(const BenchFlags& flags, Device device, bool layer4) {
   std::vector<int32_t> labels;
   for (int i = 0; i < flags.batch; ++i) labels.push_back(i % kClasses);
   const Tensor y = Tensor::from(labels, {flags.batch}, device);
-  const double seconds = median_seconds(flags.repetitions, [&] {
+  const double seconds = median_seconds(flags.repetitions, device, [&] {
     adam->clear_gradients();
     backward(nn::cross_entropy(network->forward(x), y));
     adam->step(1e-4);

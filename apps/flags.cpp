@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "apps/values.h"
+#include "kernels/cuda/runtime.h"
 #include "kernels/parallel.h"
 #include "study/checkpoint.h"
 #include "study/interrupt.h"
@@ -24,17 +25,37 @@ void ComputeFlags::add_to(CLI::App& verb) {
   verb.add_option("-j,--threads,--workers", threads,
                   "Threads; by default one a processor. Results do not depend on it")
       ->check(whole_number(1, kMostThreads));
-  verb.add_option("--device", device, "auto, cpu, or reference (the slow kernels that define the results)")
+  verb.add_option("--device", device,
+                  "auto, cpu, cuda, cuda:N, or reference (the slow kernels that define the results); auto "
+                  "takes a CUDA card if there is one")
       ->capture_default_str();
-  verb.add_option("--precision", precision, "f32")->capture_default_str();
+  verb.add_option("--precision", precision,
+                  "f32; on a CUDA card also tf32 or bf16: operands of matrix products and convolutions "
+                  "rounded for its tensor cores, sums in f32")
+      ->check(one_of({"f32", "tf32", "bf16"}))
+      ->capture_default_str();
 }
 
 Device ComputeFlags::apply() const {
-  if (precision != "f32") {
-    fail("--precision {}: this version computes in f32 only; leave the flag out", precision);
-  }
   const Device parsed = Device::parse(device);
   if (threads > 0) set_num_threads(threads);
+  if (parsed.on_host()) {
+    if (precision != "f32") {
+      fail("--precision {}: the CPU computes in f32 only; add --device cuda, or leave the flag out",
+           precision);
+    }
+    return parsed;
+  }
+  const auto properties = cuda::device_properties(parsed.index);
+  if (precision != "f32" && properties.major < 8) {
+    fail(
+        "--precision {}: {} has no tensor cores for it (compute capability {}.{}, 8.0 is needed); leave the "
+        "flag out",
+        precision, properties.name, properties.major, properties.minor);
+  }
+  cuda::set_matrix_math(precision == "tf32"   ? cuda::MatrixMath::tf32
+                        : precision == "bf16" ? cuda::MatrixMath::bf16
+                                              : cuda::MatrixMath::f32);
   return parsed;
 }
 
@@ -77,6 +98,9 @@ void RunFlags::add_to(CLI::App& verb, bool several_splits) {
   add_share("--scale", a.scale, "Zoom, 1 ± this", from_zero_to_below(1));
   add_share("--brightness", a.brightness, "Brightness factor, 1 ± this", from_zero_to(1));
   add_share("--contrast", a.contrast, "Contrast factor, 1 ± this", from_zero_to(1));
+  verb.add_option("--interpolation", interpolation, "Read turned images bilinearly, or nearest pixels")
+      ->check(one_of({"bilinear", "nearest"}))
+      ->capture_default_str();
   verb.option_defaults()->group("The run and its folder");
   verb.add_option("--output", options.output, "Folder to write; by default runs/<verb>/<name>N");
   verb.add_option("--name", options.name, "Name of the run's folder")->capture_default_str();
@@ -89,10 +113,12 @@ void RunFlags::add_to(CLI::App& verb, bool several_splits) {
 
 study::StudyOptions RunFlags::resolve(const CLI::App& verb) {
   options.device = compute.apply();
+  options.precision = compute.precision;
   options.data = data.data;
   options.name_pattern = data.name_pattern;
   options.skip_bad = data.skip_bad;
   options.augment = !no_augment;
+  options.augmentation.nearest = interpolation == "nearest";
   options.share_trunk = !no_share_trunk;
   if (options.resume && options.output.empty()) {
     fail("--resume: name the folder of the run to go on with: --output FOLDER");
@@ -101,7 +127,8 @@ study::StudyOptions RunFlags::resolve(const CLI::App& verb) {
     fail("--name {}: --output {} names the folder already; leave one of the two out", options.name,
          options.output.string());
   }
-  for (const auto* flag : {"--fliplr", "--degrees", "--translate", "--scale", "--brightness", "--contrast"}) {
+  for (const auto* flag :
+       {"--fliplr", "--degrees", "--translate", "--scale", "--brightness", "--contrast", "--interpolation"}) {
     if (no_augment && verb.count(flag) > 0) {
       fail("{}: --no-augment leaves the images as they are; leave one of the two flags out", flag);
     }

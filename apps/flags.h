@@ -16,7 +16,8 @@ struct ComputeFlags {
   std::string precision = "f32";
 
   void add_to(CLI::App& verb);
-  /// Sets the number of threads and returns the device. Throws Error for unknown devices.
+  /// Sets the number of threads and how a CUDA device multiplies, and returns the device. Throws Error for
+  /// devices that are unknown or cannot be used, and for a precision that the device does not have.
   Device apply() const;
 };
 
@@ -35,6 +36,7 @@ struct RunFlags {
   DataFlags data;
   std::vector<std::string> splits{"random"};
   bool no_augment = false;
+  std::string interpolation = "bilinear";
   bool no_share_trunk = false;
   ComputeFlags compute;
 

@@ -8,6 +8,7 @@
 
 #include "apps/command_line.h"
 #include "apps/verbs.h"
+#include "kernels/cuda/runtime.h"
 #include "study/interrupt.h"
 #include "study/progress.h"
 #include "tensor/error.h"
@@ -67,6 +68,8 @@ int run_and_report(int argc, char** argv) {
   } catch (const study::Interrupted& stopped) {
     return report_interrupt(stopped.folder(), argc, argv);
   } catch (const Error& error) {
+    return report(error.what(), kUsersError);
+  } catch (const cuda::OutOfMemory& error) {
     return report(error.what(), kUsersError);
   } catch (const std::bad_alloc&) {
     return report("the memory does not suffice; use a smaller --batch-size, --image-size or --cache-mb",

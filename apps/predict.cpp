@@ -58,7 +58,7 @@ Tensor input_of(const fs::path& file, const models::InputSpec& spec, Device devi
   const ImageWarp identity;
   cpu::image_warp(x.data(), image.pixels.data(), &identity, spec.mean.data(), spec.deviation.data(), 1,
                   spec.size, spec.size, spec.channels);
-  return Tensor::from(std::span<const float>(x.data(), size_t(x.size())), x.shape(), device);
+  return x.to(device);
 }
 
 int run(const PredictFlags& flags) {
@@ -79,7 +79,7 @@ int run(const PredictFlags& flags) {
       ++failures;
       continue;
     }
-    const auto p = study::softmax(std::span<const float>(logits.data(), size_t(classes)));
+    const auto p = study::softmax(logits.to_vector());
     std::vector<int> order(static_cast<size_t>(classes));
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return p[size_t(a)] > p[size_t(b)]; });

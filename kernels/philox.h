@@ -7,6 +7,13 @@
 #include <cmath>
 #include <cstdint>
 
+/// Marks what kernels call as well as the host does.
+#ifdef __CUDACC__
+#define SIGNET_HOST_DEVICE __host__ __device__
+#else
+#define SIGNET_HOST_DEVICE
+#endif
+
 namespace signet {
 
 /// Names one independent stream of random numbers. Two streams that differ in either field are unrelated.
@@ -15,23 +22,37 @@ struct PhiloxKey {
   uint64_t stream = 0;
 };
 
-/// The 128 random bits at position `index` of the stream `key`, as four 32-bit words.
-constexpr std::array<uint32_t, 4> philox(PhiloxKey key, uint64_t index) {
-  std::array<uint32_t, 4> c{uint32_t(index), uint32_t(index >> 32), uint32_t(key.stream),
-                            uint32_t(key.stream >> 32)};
+/// The 128 random bits at position `index` of the stream `key`, as four 32-bit words. An array of the
+/// language, because the members of std::array cannot be called on a device.
+SIGNET_HOST_DEVICE constexpr void philox_words(uint32_t (&words)[4], PhiloxKey key, uint64_t index) {
+  uint32_t c0 = uint32_t(index), c1 = uint32_t(index >> 32);
+  uint32_t c2 = uint32_t(key.stream), c3 = uint32_t(key.stream >> 32);
   uint32_t k0 = uint32_t(key.seed), k1 = uint32_t(key.seed >> 32);
   for (int round = 0; round < 10; ++round) {
-    const uint64_t p0 = uint64_t{0xD2511F53u} * c[0];
-    const uint64_t p1 = uint64_t{0xCD9E8D57u} * c[2];
-    c = {uint32_t(p1 >> 32) ^ c[1] ^ k0, uint32_t(p1), uint32_t(p0 >> 32) ^ c[3] ^ k1, uint32_t(p0)};
+    const uint64_t p0 = uint64_t{0xD2511F53u} * c0;
+    const uint64_t p1 = uint64_t{0xCD9E8D57u} * c2;
+    c0 = uint32_t(p1 >> 32) ^ c1 ^ k0;
+    c1 = uint32_t(p1);
+    c2 = uint32_t(p0 >> 32) ^ c3 ^ k1;
+    c3 = uint32_t(p0);
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-  return c;
+  words[0] = c0;
+  words[1] = c1;
+  words[2] = c2;
+  words[3] = c3;
+}
+
+/// The same on the host, as a value.
+constexpr std::array<uint32_t, 4> philox(PhiloxKey key, uint64_t index) {
+  uint32_t words[4] = {};
+  philox_words(words, key, index);
+  return {words[0], words[1], words[2], words[3]};
 }
 
 /// Maps 32 random bits to [0, 1) with 24 bits of resolution: every value is exact in float.
-constexpr float philox_uniform(uint32_t bits) {
+SIGNET_HOST_DEVICE constexpr float philox_uniform(uint32_t bits) {
   return float(bits >> 8) * 0x1p-24f;
 }
 

@@ -144,8 +144,7 @@ LoadReport load_weights(Network& network, const Archive& archive, const std::str
   for (const auto& [name, array] : archive.entries) {
     if (!known.contains(name)) report.skipped.push_back(name + ": not in the network");
   }
-  for (const auto& [tensor, values] : pending)
-    tensor.copy_from(Tensor::from(values, tensor.shape(), tensor.device()));
+  for (const auto& [tensor, values] : pending) tensor.copy_from(Tensor::from(values, tensor.shape()));
   return report;
 }
 
@@ -164,7 +163,8 @@ Archive save_weights(Network& network) {
 }
 
 Array to_array(const Tensor& tensor) {
-  return to_array(tensor.shape().extents(), tensor.data(), "F32", size_t(tensor.size()) * sizeof(float));
+  const auto values = tensor.to_vector();
+  return to_array(tensor.shape().extents(), values.data(), "F32", values.size() * sizeof(float));
 }
 
 Array to_array(int64_t value) {

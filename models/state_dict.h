@@ -53,7 +53,7 @@ class Snapshot {
 /// A float32 or int64 array from memory.
 Array to_array(const Tensor& tensor);
 Array to_array(int64_t value);
-/// The inverse; throws Error for another type.
+/// The inverse, on the CPU; throws Error for another type.
 Tensor to_tensor(const Array& array);
 
 /// Values of shape `ohwc` from [O, H, W, C] to [O, C, H, W], and back.

@@ -52,7 +52,8 @@ Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding)
 Tensor global_avgpool(const Tensor& x);
 
 /// Mean cross-entropy of logits [batch, classes] against target (i32) [batch], a tensor of size 1.
-/// class_weight [classes] may be undefined. Throws std::invalid_argument for a target outside [0, classes).
+/// class_weight [classes] may be undefined. Throws std::invalid_argument for a target outside [0, classes);
+/// on a CUDA device it is for the caller to see that there is none.
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, double label_smoothing = 0,
                      const Tensor& class_weight = {});
 /// Probabilities of logits [batch, classes]; not recorded.

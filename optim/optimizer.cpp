@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 
 #include "tensor/error.h"
@@ -28,7 +29,8 @@ void Optimizer::load_state(const std::map<std::string, Tensor>& state, int64_t s
                                                 name, saved.shape().to_string(),
                                                 p.tensor.shape().to_string()));
       }
-      buffers_[name] = saved.clone();
+      const Tensor& own = buffers_[name] = Tensor::empty(saved.shape(), p.tensor.device());
+      own.copy_from(saved);
     }
     if (!buffers_.contains(name))
       throw std::invalid_argument(fmt::format("[Optimizer] no parameter for \"{}\"", name));
@@ -114,15 +116,18 @@ std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<N
 }
 
 double clip_gradient_norm(const std::vector<NamedParameter>& parameters, double max_norm) {
-  double total = 0;
+  // One element a parameter, so that a device is waited for once.
+  Tensor squares;
+  int64_t count = 0;
   for (const auto& p : parameters) {
     const Tensor g = p.tensor.grad();
     if (!g.defined()) continue;
-    const Tensor squares = Tensor::empty({1}, g.device());
-    SIGNET_LAUNCH(g.device(), sum_of_squares, squares.data(), g.data(), g.size());
-    total += double(squares.item());
+    if (!squares.defined()) squares = Tensor::empty({int64_t(parameters.size())}, g.device());
+    SIGNET_LAUNCH(g.device(), sum_of_squares, squares.data() + count++, g.data(), g.size());
   }
-  const double norm = std::sqrt(total);
+  if (count == 0) return 0;
+  const std::vector<float> of_parameters = squares.to_vector();
+  const double norm = std::sqrt(std::accumulate(of_parameters.begin(), of_parameters.begin() + count, 0.0));
   // Written so that a NaN norm leaves the gradients alone for the caller to see.
   if (norm > max_norm) {
     for (const auto& p : parameters) {

@@ -226,7 +226,8 @@ void CrossValidation::run_sharing(const ModelPlan& plan, PlanResult& result, Tra
   const int stage = trainers.front()->first_stage();
   const auto& labels = trainers.front()->samples().labels;
   const auto ignore = [](int64_t) {};
-  const FeatureSource validation(features(plan, stage, 0), labels, stage);
+  const Device device = context_.options.device;
+  const FeatureSource validation(features(plan, stage, 0), labels, stage, device);
   const auto unfinished = [&] {
     int next = plan.training.epochs + 1;
     for (const auto& t : trainers) {
@@ -236,7 +237,7 @@ void CrossValidation::run_sharing(const ModelPlan& plan, PlanResult& result, Tra
   };
   for (int epoch = unfinished(); epoch <= plan.training.epochs; epoch = unfinished()) {
     const Stopwatch watch;
-    const FeatureSource train(features(plan, stage, epoch), labels, stage);
+    const FeatureSource train(features(plan, stage, epoch), labels, stage, device);
     const double trunk_seconds = watch.seconds();
     std::vector<EpochRecord> of_epoch;
     for (const auto& t : trainers) {

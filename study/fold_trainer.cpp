@@ -20,13 +20,6 @@ Tensor inverse_frequencies(const FoldSamples& samples, Device device) {
   return Tensor::from(counts, {samples.classes}, device);
 }
 
-std::span<const float> row_major(const Tensor& t) {
-  return {t.data(), size_t(t.size())};
-}
-std::span<const int32_t> values(const Tensor& labels) {
-  return {labels.data_i32(), size_t(labels.size())};
-}
-
 }  // namespace
 
 Evaluation evaluate(models::Network& network, const Source& source, const std::vector<int>& order,
@@ -36,7 +29,7 @@ Evaluation evaluate(models::Network& network, const Source& source, const std::v
   ScoreAccumulator scores(classes);
   source.each_batch(order, batch_size, [&](const Input& input) {
     const Tensor logits = network.forward(input.x, source.stage(), network.stage_count());
-    scores.add_batch(row_major(logits), values(input.labels));
+    scores.add_batch(logits.to_vector(), input.label_values);
     progress(input.labels.size());
   });
   return {scores.scores(), scores.predictions(), scores.probabilities()};
@@ -106,7 +99,7 @@ Scores FoldTrainer::train_epoch(const Source& source, const std::function<void(i
     backward(nn::cross_entropy(logits, input.labels, t.label_smoothing, class_weight_));
     if (t.clip_grad > 0) optim::clip_gradient_norm(optimizer_->parameters(), t.clip_grad);
     optimizer_->step(rate);
-    scores.add_batch(row_major(logits), values(input.labels));
+    scores.add_batch(logits.to_vector(), input.label_values);
     progress(input.labels.size());
   });
   optimizer_->clear_gradients();

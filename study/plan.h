@@ -73,6 +73,7 @@ struct StudyOptions {
   bool share_trunk = true;  ///< run a frozen trunk once for all folds; the results are the same either way
   bool original_table = false;  ///< print the original study's figures below the table
   Device device;
+  std::string precision = "f32";  ///< how matrix products multiply on a CUDA device: f32, tf32 or bf16
   std::vector<ModelPlan> plans;
 };
 

@@ -30,12 +30,12 @@ void ImageSource::each_batch(const std::vector<int>& order, int batch_size,
   for (data::Batch batch; loader.next(batch);) {
     check_stop();
     consume({Tensor::from(batch.images, {batch.count, batch.height, batch.width, batch.channels}, device_),
-             Tensor::from(batch.labels, {batch.count}, device_)});
+             Tensor::from(batch.labels, {batch.count}, device_), batch.labels});
   }
 }
 
-FeatureSource::FeatureSource(Tensor features, std::vector<int32_t> labels, int stage)
-    : features_(std::move(features)), labels_(std::move(labels)), stage_(stage) {}
+FeatureSource::FeatureSource(Tensor features, std::vector<int32_t> labels, int stage, Device device)
+    : features_(std::move(features)), labels_(std::move(labels)), stage_(stage), device_(device) {}
 
 void FeatureSource::each_batch(const std::vector<int>& order, int batch_size,
                                const std::function<void(const Input&)>& consume) const {
@@ -45,7 +45,7 @@ void FeatureSource::each_batch(const std::vector<int>& order, int batch_size,
     const auto rows = std::span(order).subspan(begin, std::min(size_t(batch_size), order.size() - begin));
     auto extents = features_.shape().extents();
     extents[0] = int64_t(rows.size());
-    const Tensor x = Tensor::empty(Shape(extents), features_.device());
+    const Tensor x = Tensor::empty(Shape(extents));
     std::vector<int32_t> labels;
     float* out = x.data();
     for (const int index : rows) {
@@ -53,7 +53,7 @@ void FeatureSource::each_batch(const std::vector<int>& order, int batch_size,
       out += row;
       labels.push_back(labels_[size_t(index)]);
     }
-    consume({x, Tensor::from(labels, {int64_t(rows.size())}, features_.device())});
+    consume({x.to(device_), Tensor::from(labels, {int64_t(rows.size())}, device_), labels});
   }
 }
 
@@ -64,12 +64,12 @@ Tensor run_prefix(models::Network& network, int last, const Source& source, cons
   Tensor table;
   size_t done = 0;
   source.each_batch(order, batch_size, [&](const Input& input) {
-    const Tensor features = network.forward(input.x, source.stage(), last);
+    const Tensor features = network.forward(input.x, source.stage(), last).to({});
     const int64_t count = features.shape()[0], row = features.size() / count;
     if (!table.defined()) {
       auto extents = features.shape().extents();
       extents[0] = samples;
-      table = Tensor::zeros(Shape(extents), features.device());
+      table = Tensor::zeros(Shape(extents));
     }
     for (int64_t i = 0; i < count; ++i) {
       std::memcpy(table.data() + order[done++] * row, features.data() + i * row, size_t(row) * sizeof(float));

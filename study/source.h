@@ -16,7 +16,8 @@ namespace signet::study {
 /// One batch as a stage of a network takes it.
 struct Input {
   Tensor x;
-  Tensor labels;  ///< i32 [batch]
+  Tensor labels;                          ///< i32 [batch], on the device of x
+  std::span<const int32_t> label_values;  ///< the same, for the CPU to read
 };
 
 /// The samples of a data set in one form (one epoch's augmentation, or none).
@@ -45,10 +46,10 @@ class ImageSource : public Source {
   Device device_;
 };
 
-/// Rows of a table that run_prefix made; row i belongs to sample i of the data set.
+/// Rows of a table that run_prefix made, handed out on a device; row i belongs to sample i of the data set.
 class FeatureSource : public Source {
  public:
-  FeatureSource(Tensor features, std::vector<int32_t> labels, int stage);
+  FeatureSource(Tensor features, std::vector<int32_t> labels, int stage, Device device);
   int stage() const override { return stage_; }
   void each_batch(const std::vector<int>& order, int batch_size,
                   const std::function<void(const Input&)>& consume) const override;
@@ -57,11 +58,12 @@ class FeatureSource : public Source {
   Tensor features_;
   std::vector<int32_t> labels_;
   int stage_;
+  Device device_;
 };
 
 /// What stage `last` - 1 of a network in evaluation mode gives for samples `order` of a source, in a table of
-/// `samples` rows (rows of samples not in `order` are zero). `progress` gets the number of samples after each
-/// batch.
+/// `samples` rows (rows of samples not in `order` are zero), on the CPU: a batch is gathered there and goes
+/// to a device in one copy. `progress` gets the number of samples after each batch.
 Tensor run_prefix(models::Network& network, int last, const Source& source, const std::vector<int>& order,
                   int64_t samples, int batch_size, const std::function<void(int64_t)>& progress);
 

@@ -57,7 +57,7 @@ data::ImageStore load_images(const StudyOptions& o, data::Dataset dataset, Progr
   std::vector<data::ImageSpec> specs;
   for (const auto& plan : o.plans) {
     const auto network =
-        models::make_network(plan.architecture, dataset.num_classes(), plan.image_size, plan.width, o.device);
+        models::make_network(plan.architecture, dataset.num_classes(), plan.image_size, plan.width);
     const auto spec = preprocessing_of(network->input()).spec();
     if (std::find(specs.begin(), specs.end(), spec) == specs.end()) specs.push_back(spec);
   }
@@ -85,8 +85,7 @@ data::ImageStore load_images(const StudyOptions& o, data::Dataset dataset, Progr
 
 void print_plans(const StudyOptions& o, int classes) {
   for (const auto& plan : o.plans) {
-    const auto network =
-        models::make_network(plan.architecture, classes, plan.image_size, plan.width, o.device);
+    const auto network = models::make_network(plan.architecture, classes, plan.image_size, plan.width);
     network->freeze_before(plan.first_trainable.empty() ? 0 : network->stage_index(plan.first_trainable));
     const int64_t trainable = network->parameter_count(true), all = network->parameter_count();
     fmt::print("  {:<16} {:>10} parameters trained, {:>10} frozen; {} epoch{}, {} {}, batch {}\n", plan.name,
@@ -144,8 +143,7 @@ Weights load_fitting_weights(const StudyOptions& o, int classes) {
   Weights weights{models::parse_checkpoint(bytes, o.weights.string()), sha256_hex(bytes), {}};
   const auto plan = std::find_if(o.plans.begin(), o.plans.end(), [](const auto& p) { return p.pretrained; });
   if (plan == o.plans.end()) return weights;
-  const auto network =
-      models::make_network(plan->architecture, classes, plan->image_size, plan->width, o.device);
+  const auto network = models::make_network(plan->architecture, classes, plan->image_size, plan->width);
   const auto report = models::load_weights(*network, weights.archive, o.weights.string(), true);
   weights.report =
       fmt::format("{}: {} tensors used{}{}\n", o.weights.string(), report.used.size(),
@@ -200,7 +198,7 @@ class Run {
   void print_heading() const {
     const auto& dataset = store_.dataset();
     fmt::print("signet {} on {}, {} threads, device {}\n", SIGNET_VERSION, processor_name(), num_threads(),
-               options_.device.to_string());
+               options_.device.description());
     fmt::print("{} images of {} classes in {}\n{}", dataset.size(), dataset.num_classes(),
                dataset.root.string(), weights_.report);
     print_plans(options_, dataset.num_classes());

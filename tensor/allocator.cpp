@@ -2,136 +2,191 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
 
+#include "kernels/cuda/runtime.h"
+#include "tensor/caching_allocator.h"
 #include "tensor/error.h"
 
 namespace signet {
 namespace {
 
-constexpr int64_t kAlignment = 64;
-constexpr int64_t kHugePage = int64_t{2} << 20;
+int64_t round_up(int64_t bytes, int64_t unit) {
+  return std::max(unit, (bytes + unit - 1) / unit * unit);
+}
 
-/// Best-fit cache of CPU blocks. What it holds from the system stays within kSlack of the highest use ever
-/// seen: beyond that, cached blocks are given back before a new one is taken.
-class CpuAllocator {
+class HostMemory : public MemorySource {
  public:
-  void* allocate(int64_t bytes) {
-    bytes = rounded(bytes);
-    const std::scoped_lock lock(mutex_);
-    void* block = nullptr;
-    int64_t capacity = bytes;
-    const auto fit = free_.lower_bound(bytes);
-    if (fit != free_.end() && fit->first <= bytes + bytes / 8) {
-      capacity = fit->first;
-      block = fit->second;
-      free_.erase(fit);
-      cached_ -= capacity;
-    } else {
-      const auto ceiling = int64_t(kSlack * double(std::max(statistics_.peak, statistics_.in_use + bytes)));
-      while (!free_.empty() && statistics_.in_use + cached_ + bytes > ceiling) release_largest();
-      block = take_from_system(bytes);
-    }
-    sizes_[block] = capacity;
-    statistics_.in_use += capacity;
-    statistics_.peak = std::max(statistics_.peak, statistics_.in_use);
+  int64_t rounded(int64_t bytes) const override {
+    return round_up(bytes, bytes >= kHugePage ? kPage : kAlignment);
+  }
+
+  void* take(int64_t bytes) override {
+    const bool large = bytes >= kHugePage;
+    void* block = std::aligned_alloc(size_t(large ? kPage : kAlignment), size_t(bytes));
+    if (large && block != nullptr) ::madvise(block, size_t(bytes), MADV_HUGEPAGE);
     return block;
   }
 
-  void free(void* block) {
+  void give_back(void* block) override { std::free(block); }
+
+  void fail_short_of(int64_t bytes) const override {
+    fail("out of memory: {} MB more were asked for; use a smaller --batch-size or --image-size", bytes >> 20);
+  }
+
+ private:
+  static constexpr int64_t kAlignment = 64;
+  static constexpr int64_t kPage = 4096;
+  static constexpr int64_t kHugePage = int64_t{2} << 20;
+};
+
+class CudaMemory : public MemorySource {
+ public:
+  explicit CudaMemory(int device) : device_(device) {}
+
+  int64_t rounded(int64_t bytes) const override { return round_up(bytes, kAlignment); }
+
+  void* take(int64_t bytes) override {
+    cuda::set_device(device_);
+    try {
+      return cuda::allocate(bytes);
+    } catch (const cuda::OutOfMemory&) {
+      return nullptr;
+    }
+  }
+
+  void give_back(void* block) override { cuda::release(block); }
+
+  void fail_short_of(int64_t bytes) const override {
+    fail("out of memory on cuda:{}: {} MB more were asked for; use a smaller --batch-size or --image-size",
+         device_, bytes >> 20);
+  }
+
+  /// Each thread has a stream of its own (kernels/cuda/runtime.h).
+  uint64_t order() const override {
+    static std::atomic<uint64_t> threads{0};
+    thread_local const uint64_t number = ++threads;
+    return number;
+  }
+
+  void wait() override {
+    cuda::set_device(device_);
+    cuda::synchronize();
+  }
+
+ private:
+  static constexpr int64_t kAlignment = 256;
+
+  int device_;
+};
+
+/// A kind of memory with its cache.
+template <class Source>
+struct Memory {
+  template <class... Arguments>
+  explicit Memory(Arguments... arguments) : source(arguments...), allocator(source) {}
+
+  Source source;
+  CachingAllocator allocator;
+};
+
+// Never destroyed: tensors in static objects may outlive any other static object.
+CachingAllocator& host_allocator() {
+  static auto* memory = new Memory<HostMemory>;
+  return memory->allocator;
+}
+
+class CudaAllocators {
+ public:
+  CachingAllocator& of(int device) {
     const std::scoped_lock lock(mutex_);
-    const auto entry = sizes_.find(block);
-    const int64_t capacity = entry->second;
-    sizes_.erase(entry);
-    statistics_.in_use -= capacity;
-    free_.emplace(capacity, block);
-    cached_ += capacity;
+    auto& memory = devices_[device];
+    if (!memory) memory = std::make_unique<Memory<CudaMemory>>(device);
+    return memory->allocator;
   }
 
   void release_all() {
     const std::scoped_lock lock(mutex_);
-    while (!free_.empty()) release_largest();
-  }
-
-  MemoryStatistics statistics() {
-    const std::scoped_lock lock(mutex_);
-    auto result = statistics_;
-    result.reserved = statistics_.in_use + cached_;
-    return result;
-  }
-
-  void reset_peak() {
-    const std::scoped_lock lock(mutex_);
-    statistics_.peak = statistics_.in_use;
+    for (const auto& [device, memory] : devices_) memory->allocator.release_all();
   }
 
  private:
-  static constexpr double kSlack = 1.1;
-
-  static int64_t rounded(int64_t bytes) {
-    const int64_t unit = bytes >= kHugePage ? 4096 : kAlignment;
-    return std::max(unit, (bytes + unit - 1) / unit * unit);
-  }
-
-  static void* take_from_system(int64_t bytes) {
-    const bool large = bytes >= kHugePage;
-    void* block = std::aligned_alloc(size_t(large ? 4096 : kAlignment), size_t(bytes));
-    if (block == nullptr) {
-      fail("out of memory: {} MB more were asked for; use a smaller --batch-size or --image-size",
-           bytes >> 20);
-    }
-    if (large) ::madvise(block, size_t(bytes), MADV_HUGEPAGE);
-    return block;
-  }
-
-  void release_largest() {
-    const auto last = std::prev(free_.end());
-    cached_ -= last->first;
-    std::free(last->second);
-    free_.erase(last);
-  }
-
   std::mutex mutex_;
-  std::multimap<int64_t, void*> free_;
-  std::map<void*, int64_t> sizes_;
-  int64_t cached_ = 0;
-  MemoryStatistics statistics_;
+  std::map<int, std::unique_ptr<Memory<CudaMemory>>> devices_;
 };
 
-/// Never destroyed: tensors in static objects may outlive any other static object.
-CpuAllocator& cpu_allocator() {
-  static auto* allocator = new CpuAllocator;
-  return *allocator;
+CudaAllocators& cuda_allocators() {
+  static auto* allocators = new CudaAllocators;
+  return *allocators;
+}
+
+CachingAllocator& allocator_of(Device device) {
+  return device.on_host() ? host_allocator() : cuda_allocators().of(device.index);
 }
 
 std::atomic<bool> poison_new_memory{false};
 
 }  // namespace
 
-MemoryStatistics memory_statistics() {
-  return cpu_allocator().statistics();
+MemoryStatistics memory_statistics(Device device) {
+  return allocator_of(device).statistics();
 }
-void reset_peak_memory() {
-  cpu_allocator().reset_peak();
+void reset_peak_memory(Device device) {
+  allocator_of(device).reset_peak();
 }
 void release_cached_memory() {
-  cpu_allocator().release_all();
+  host_allocator().release_all();
+  cuda_allocators().release_all();
 }
 void set_poison_new_memory(bool poison) {
   poison_new_memory = poison;
 }
 
 Storage::Storage(int64_t bytes, Device device)
-    : data_(cpu_allocator().allocate(bytes)), bytes_(bytes), device_(device) {
-  if (poison_new_memory) std::memset(data_, 0xFF, size_t(bytes));
+    : allocator_(allocator_of(device)), data_(allocator_.allocate(bytes)), bytes_(bytes), device_(device) {
+  if (!poison_new_memory) return;
+  if (device.on_host()) {
+    std::memset(data_, 0xFF, size_t(bytes));
+  } else {
+    cuda::set_device(device.index);
+    cuda::fill_bytes(data_, 0xFF, bytes);
+  }
 }
 
 Storage::~Storage() {
-  cpu_allocator().free(data_);
+  allocator_.free(data_);
+}
+
+void copy_bytes(void* to, Device to_device, const void* from, Device from_device, int64_t bytes) {
+  if (bytes == 0) return;
+  if (to_device.on_host() && from_device.on_host()) {
+    std::memcpy(to, from, size_t(bytes));
+  } else if (to_device.on_host()) {
+    cuda::set_device(from_device.index);
+    cuda::copy_to_host(to, from, bytes);
+  } else if (from_device.on_host()) {
+    cuda::set_device(to_device.index);
+    cuda::copy_to_device(to, from, bytes);
+  } else {
+    // Between two devices nothing but waiting orders the one's stream against the other's.
+    const bool two_devices = to_device != from_device;
+    if (two_devices) synchronize(from_device);
+    cuda::set_device(to_device.index);
+    cuda::copy_on_device(to, from, bytes);
+    if (two_devices) synchronize(to_device);
+  }
+}
+
+void synchronize(Device device) {
+  if (device.on_host()) return;
+  cuda::set_device(device.index);
+  cuda::synchronize();
 }
 
 }  // namespace signet

@@ -17,20 +17,24 @@ struct MemoryStatistics {
   int64_t reserved = 0;
 };
 
-MemoryStatistics memory_statistics();
+/// Of one device's memory; `reference` shares the CPU's.
+MemoryStatistics memory_statistics(Device device = {});
 /// Starts the measurement of the peak anew from what is in use.
-void reset_peak_memory();
-/// Gives every block that no tensor uses back to the system.
+void reset_peak_memory(Device device = {});
+/// Gives every block that no tensor uses back to the system and the devices.
 void release_cached_memory();
 
 /// Whether new tensors are filled with NaN (0xFF bytes), so that a test sees a kernel that leaves part of its
 /// output unwritten. Off unless a test asks.
 void set_poison_new_memory(bool poison);
 
-/// One block of memory on a device, aligned to 64 bytes; freed (to the cache) on destruction.
+class CachingAllocator;
+
+/// One block of memory on a device, aligned to 64 bytes; freed (to the cache) on destruction. A tensor on a
+/// CUDA device is for one thread at a time: before another thread touches it, synchronize() its device.
 class Storage {
  public:
-  /// Throws Error if the system has no more memory.
+  /// Throws Error if the device has no more memory.
   Storage(int64_t bytes, Device device);
   ~Storage();
   Storage(const Storage&) = delete;
@@ -44,10 +48,19 @@ class Storage {
   void bump_version() { ++version_; }
 
  private:
+  CachingAllocator& allocator_;
   void* data_ = nullptr;
   int64_t bytes_ = 0;
   Device device_;
   uint64_t version_ = 0;
 };
+
+/// Copies between the memories of two devices, in order with the kernels of the calling thread; waits where
+/// the bytes go to the CPU.
+void copy_bytes(void* to, Device to_device, const void* from, Device from_device, int64_t bytes);
+
+/// Waits until the calling thread's kernels on the device are done; at once on the CPU, whose kernels are
+/// done when they return.
+void synchronize(Device device);
 
 }  // namespace signet

@@ -23,10 +23,15 @@ struct Device {
   int index = 0;
 
   bool operator==(const Device&) const = default;
+  /// Whether its tensors lie in the CPU's memory, where any code may read them.
+  bool on_host() const { return type != Type::cuda; }
   std::string to_string() const;
+  /// to_string(), for a CUDA device followed by what it is: "cuda:0 (NVIDIA H200)".
+  std::string description() const;
 
-  /// Reads "cpu", "reference", "cuda" or "cuda:1"; throws Error for anything else, and for cuda in a build
-  /// without it.
+  /// Reads "cpu", "reference", "cuda", "cuda:1" or "auto": the first CUDA device if there is one that is not
+  /// simulated, else the CPU. Throws Error for anything else, and for a CUDA device that cannot be used, with
+  /// the reason.
   static Device parse(std::string_view text);
 };
 

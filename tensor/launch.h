@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "kernels/cuda/runtime.h"
 #include "kernels/kernels.h"
 #include "tensor/device.h"
 
@@ -22,18 +23,19 @@ void count_launch(const char* kernel);
 }  // namespace signet
 
 /// Calls the kernel named in kernels/functions.h for a device: SIGNET_LAUNCH(x.device(), add, y, a, b, n).
-#define SIGNET_LAUNCH(device, kernel, ...)    \
-  do {                                        \
-    ::signet::detail::count_launch(#kernel);  \
-    switch ((device).type) {                  \
-      case ::signet::Device::Type::cpu:       \
-        ::signet::cpu::kernel(__VA_ARGS__);   \
-        break;                                \
-      case ::signet::Device::Type::reference: \
-        ::signet::ref::kernel(__VA_ARGS__);   \
-        break;                                \
-      case ::signet::Device::Type::cuda:      \
-        ::signet::cuda::kernel(__VA_ARGS__);  \
-        break;                                \
-    }                                         \
+#define SIGNET_LAUNCH(device, kernel, ...)          \
+  do {                                              \
+    ::signet::detail::count_launch(#kernel);        \
+    switch ((device).type) {                        \
+      case ::signet::Device::Type::cpu:             \
+        ::signet::cpu::kernel(__VA_ARGS__);         \
+        break;                                      \
+      case ::signet::Device::Type::reference:       \
+        ::signet::ref::kernel(__VA_ARGS__);         \
+        break;                                      \
+      case ::signet::Device::Type::cuda:            \
+        ::signet::cuda::set_device((device).index); \
+        ::signet::cuda::kernel(__VA_ARGS__);        \
+        break;                                      \
+    }                                               \
   } while (false)

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
 #include <stdexcept>
 
 #include "tensor/autograd.h"
@@ -48,14 +47,14 @@ Tensor Tensor::full(const Shape& shape, double value, Device device) {
 Tensor Tensor::from(std::span<const float> values, const Shape& shape, Device device) {
   require_size(int64_t(values.size()), shape, "Tensor::from");
   Tensor t = empty(shape, device);
-  if (!values.empty()) std::memcpy(t.storage_->data(), values.data(), values.size_bytes());
+  copy_bytes(t.storage_->data(), device, values.data(), {}, int64_t(values.size_bytes()));
   return t;
 }
 
 Tensor Tensor::from(std::span<const int32_t> values, const Shape& shape, Device device) {
   require_size(int64_t(values.size()), shape, "Tensor::from");
   Tensor t = empty(shape, device, DType::i32);
-  if (!values.empty()) std::memcpy(t.storage_->data(), values.data(), values.size_bytes());
+  copy_bytes(t.storage_->data(), device, values.data(), {}, int64_t(values.size_bytes()));
   return t;
 }
 
@@ -70,12 +69,14 @@ int32_t* Tensor::data_i32() const {
 }
 
 std::vector<float> Tensor::to_vector() const {
-  return {data(), data() + size()};
+  std::vector<float> values(static_cast<size_t>(size()));
+  copy_bytes(values.data(), {}, data(), device(), size() * size_of(dtype_));
+  return values;
 }
 
 float Tensor::item() const {
   require_size(1, shape_, "Tensor::item");
-  return *data();
+  return to_vector().front();
 }
 
 Tensor Tensor::viewed_as(const Shape& shape) const {
@@ -93,6 +94,13 @@ Tensor Tensor::clone() const {
   return t;
 }
 
+Tensor Tensor::to(Device device) const {
+  if (device == this->device()) return *this;
+  Tensor t = empty(shape_, device, dtype_);
+  t.copy_from(*this);
+  return t;
+}
+
 Tensor Tensor::detach() const {
   return viewed_as(shape_);
 }
@@ -103,7 +111,7 @@ void Tensor::copy_from(const Tensor& other) const {
                                             name_of(other.dtype_), other.shape_.to_string(), name_of(dtype_),
                                             shape_.to_string()));
   }
-  std::memcpy(storage_->data(), other.storage_->data(), size_t(size() * size_of(dtype_)));
+  copy_bytes(storage_->data(), device(), other.storage_->data(), other.device(), size() * size_of(dtype_));
   mark_modified();
 }
 

@@ -34,10 +34,12 @@ class Tensor {
   DType dtype() const { return dtype_; }
   Device device() const { return storage_->device(); }
 
-  /// The elements. Throws std::logic_error if the type is another.
+  /// The elements, in the device's memory: what a kernel takes, and on the CPU anyone may read. Throws
+  /// std::logic_error if the type is another.
   float* data() const;
   int32_t* data_i32() const;
 
+  /// A copy of the elements on the CPU.
   std::vector<float> to_vector() const;
   /// The only element of a tensor of size 1.
   float item() const;
@@ -46,9 +48,11 @@ class Tensor {
   Tensor viewed_as(const Shape& shape) const;
   /// A copy with storage of its own, without gradient.
   Tensor clone() const;
+  /// A copy on another device, without gradient; the tensor itself if it is there already.
+  Tensor to(Device device) const;
   /// The same elements without the place for a gradient.
   Tensor detach() const;
-  /// Overwrites the elements. Throws std::invalid_argument if the shapes differ.
+  /// Overwrites the elements, from whatever device. Throws std::invalid_argument if the shapes differ.
   void copy_from(const Tensor& other) const;
 
   /// How often the elements were changed in place, as told by mark_modified(): what a cache derived from them

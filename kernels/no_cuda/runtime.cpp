@@ -1,0 +1,65 @@
+// The runtime of a build without CUDA: there is no device, and whatever needs one throws.
+
+#include "kernels/cuda/runtime.h"
+
+namespace signet::cuda {
+namespace {
+[[noreturn]] void refuse() {
+  throw std::runtime_error(unavailable_reason());
+}
+}  // namespace
+
+void set_matrix_math(MatrixMath /*math*/) {
+  refuse();
+}
+MatrixMath matrix_math() {
+  return MatrixMath::f32;
+}
+int device_count() {
+  return 0;
+}
+std::string unavailable_reason() {
+  return "this program was built without CUDA (CMake option SIGNET_CUDA=OFF); use --device cpu, or build it "
+         "with -DSIGNET_CUDA=ON";
+}
+DeviceProperties device_properties(int /*device*/) {
+  refuse();
+}
+void set_device(int /*device*/) {
+  refuse();
+}
+
+void* allocate(int64_t /*bytes*/) {
+  refuse();
+}
+void release(void* /*memory*/) {
+  refuse();
+}
+void* allocate_pinned(int64_t /*bytes*/) {
+  refuse();
+}
+void release_pinned(void* /*memory*/) {
+  refuse();
+}
+
+void copy_to_device(void* /*to*/, const void* /*from*/, int64_t /*bytes*/) {
+  refuse();
+}
+void copy_to_host(void* /*to*/, const void* /*from*/, int64_t /*bytes*/) {
+  refuse();
+}
+void copy_on_device(void* /*to*/, const void* /*from*/, int64_t /*bytes*/) {
+  refuse();
+}
+void fill_bytes(void* /*memory*/, int /*value*/, int64_t /*bytes*/) {
+  refuse();
+}
+void synchronize() {
+  refuse();
+}
+
+void* workspace(int64_t /*bytes*/) {
+  refuse();
+}
+
+}  // namespace signet::cuda
