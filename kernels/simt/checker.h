@@ -1,0 +1,35 @@
+#pragma once
+// What the scheduler tells whoever watches a block. check.cpp implements it for kernels compiled with
+// -fsanitize=thread; other kernels run without.
+
+#include <cstddef>
+
+namespace signet::simt {
+
+class Block;
+struct Thread;
+
+enum class Access : unsigned char { read, write, atomic };
+
+class Checker {
+ public:
+  virtual ~Checker() = default;
+  virtual void begin_block(Block& block) = 0;
+  virtual void end_block(Block& block) = 0;
+  /// All threads of the block have met.
+  virtual void barrier(Block& block) = 0;
+  /// The lanes of `mask` have met at an operation that orders their memory accesses (__syncwarp).
+  virtual void warp_barrier(Block& block, unsigned warp, unsigned mask) = 0;
+  /// The current thread touches memory through something other than a load or store that the compiler sees.
+  /// `site` is the return address in the kernel.
+  virtual void access(const void* address, size_t bytes, Access kind, const void* site) = 0;
+  virtual void fence() = 0;
+  /// A cp.async of the current thread is issued, with its source (null: zeros are written), and has arrived.
+  virtual void copy_issued(void* to, const void* from, size_t bytes, const void* site) = 0;
+  virtual void copy_arrived(void* to, size_t bytes) = 0;
+};
+
+/// The calling host thread's checker.
+Checker& checker_of_this_thread();
+
+}  // namespace signet::simt
