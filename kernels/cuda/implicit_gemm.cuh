@@ -1,0 +1,269 @@
+#pragma once
+// One kernel for every matrix product: plain matrices, and the three products of a convolution, whose large
+// operand is gathered from the image instead of built (Chetlur et al., "cuDNN: efficient primitives for deep
+// learning", 2014).
+//
+// A block computes one tile of C. Its threads copy tiles of A and B, kDepth steps of k at a time, from global
+// to shared memory by cp.async, kStages - 1 tiles ahead of the multiplication:
+//
+//   copies    0 1 2│3  4  5  6 ...                one barrier a step: it says that the tile to be
+//   multiply       │0  1  2  3 ...                multiplied is there, and that everybody is done
+//   waits for      │0  1  2  3 ...                with the stage that the next copy overwrites
+//
+// A problem describes a product; it is the kernel's only parameter:
+//   A, B                      the sources of gather.cuh; rows of B are columns of C
+//   kLayoutA, kLayoutB        the order of their tiles: the axis along which memory is contiguous
+//   void select(int part)     takes one of the parts that blockIdx.y numbers: a phase of the stride, a slice
+//   of k a, b, rows, columns, k_begin, k_end, out, place(row)   of that part: C's row begins at out.y +
+//   place(row), or is
+//                             not to be stored if place(row) < 0
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "kernels/cuda/elements.cuh"
+#include "kernels/cuda/ffma_tile.cuh"
+#include "kernels/cuda/gather.cuh"
+#include "kernels/cuda/mma_tile.cuh"
+#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/stream.cuh"
+
+namespace signet::cuda::implicit_gemm {
+
+/// What becomes of a sum: + bias[column] + residual (shaped as y, or y itself; both may be null), ReLU,
+/// store.
+struct Output {
+  float* y = nullptr;
+  const float *bias = nullptr, *residual = nullptr;
+  bool relu = false;
+  bool packed = false;  ///< rows, bias and residual allow 16 bytes at a time
+};
+
+/// Copies tiles of kRows rows and kDepth steps, kCopy elements (1 or 4) at a time. A thread copies at a fixed
+/// place along the contiguous axis and every kStride-th along the other.
+template <class Tile, Layout kLayout, int kRows, int kCopy, class Source>
+class TileCopier {
+ public:
+  __device__ TileCopier(const Source& source, int first_row) : source_(source) {
+#pragma unroll
+    for (int i = 0; i < kHeld; ++i)
+      rows_[i] = source.row(first_row + (kByRow ? across() + i * kStride : along()));
+  }
+
+  /// Starts the copies of steps k .. k + kDepth - 1.
+  __device__ __forceinline__ void copy(float* tile, int k) const {
+    using Shared = SharedTile<kLayout, kRows, Tile::kDepth>;
+    if constexpr (kByRow) {
+      const auto step = source_.step(k + along());
+#pragma unroll
+      for (int i = 0; i < kPasses; ++i)
+        copy_unit(tile + Shared::place(across() + i * kStride, along()), rows_[i], step);
+    } else {
+#pragma unroll
+      for (int i = 0; i < kPasses; ++i) {
+        const int step = across() + i * kStride;
+        copy_unit(tile + Shared::place(along(), step), rows_[0], source_.step(k + step));
+      }
+    }
+  }
+
+ private:
+  static constexpr bool kByRow = kLayout == Layout::row_major;
+  static constexpr int kUnits = (kByRow ? Tile::kDepth : kRows) / kCopy;  // along the contiguous axis
+  static constexpr int kStride = Tile::kThreads / kUnits;
+  static constexpr int kPasses = (kByRow ? kRows : Tile::kDepth) / kStride;
+  static constexpr int kHeld = kByRow ? kPasses : 1;
+  static_assert(kUnits * kStride == Tile::kThreads && kPasses * kStride == (kByRow ? kRows : Tile::kDepth),
+                "every thread copies the same number of units");
+
+  __device__ static int along() {
+    return int(threadIdx.x) % kUnits * kCopy;
+  }
+  __device__ static int across() {
+    return int(threadIdx.x) / kUnits;
+  }
+
+  __device__ __forceinline__ void copy_unit(float* to, const typename Source::Row& row,
+                                            const typename Source::Step& step) const {
+    bool inside;
+    const float* from = source_.at(row, step, inside);
+    if constexpr (kCopy == 4) {
+      ptx::cp_async_16(to, from, inside);
+    } else {
+      ptx::cp_async_4(to, from, inside);
+    }
+  }
+
+  Source source_;
+  typename Source::Row rows_[kHeld];
+};
+
+__device__ __forceinline__ float finish(float sum, float bias, float residual, bool relu) {
+  sum += bias;
+  sum += residual;
+  return relu && sum <= 0 ? 0 : sum;  // not fmaxf, which would turn NaN into 0
+}
+
+/// Stores up to `count` neighbours of one row of C, of which the first is `place` in memory and in column
+/// `column`.
+__device__ __forceinline__ void store_pack(const Output& out, int64_t place, int column, int count,
+                                           float4 sum) {
+  if (out.packed) {
+    const float4 zeros = make_float4(0, 0, 0, 0);
+    const float4 bias = out.bias ? *reinterpret_cast<const float4*>(out.bias + column) : zeros;
+    const float4 residual = out.residual ? *reinterpret_cast<const float4*>(out.residual + place) : zeros;
+    *reinterpret_cast<float4*>(out.y + place) =
+        make_float4(finish(sum.x, bias.x, residual.x, out.relu), finish(sum.y, bias.y, residual.y, out.relu),
+                    finish(sum.z, bias.z, residual.z, out.relu), finish(sum.w, bias.w, residual.w, out.relu));
+  } else {
+    const float sums[4] = {sum.x, sum.y, sum.z, sum.w};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if (i >= count) continue;
+      const float bias = out.bias ? out.bias[column + i] : 0,
+                  residual = out.residual ? out.residual[place + i] : 0;
+      out.y[place + i] = finish(sums[i], bias, residual, out.relu);
+    }
+  }
+}
+
+/// Blocks: x numbers the tiles of C, columns first, so that blocks that run together share rows of A; y the
+/// parts.
+template <class Tile, template <class, Layout, Layout> class WarpTile, int kCopy, class Problem>
+__global__ void __launch_bounds__(Tile::kThreads) multiply_kernel(const Problem given) {
+  Problem problem = given;
+  problem.select(int(blockIdx.y));
+  const int tiles_along_columns = (problem.columns + Tile::kColumns - 1) / Tile::kColumns;
+  const int first_row = int(blockIdx.x) / tiles_along_columns * Tile::kRows;
+  const int first_column = int(blockIdx.x) % tiles_along_columns * Tile::kColumns;
+
+  float* stages = dynamic_shared<float>();
+  const TileCopier<Tile, Problem::kLayoutA, Tile::kRows, kCopy, typename Problem::A> a(problem.a, first_row);
+  const TileCopier<Tile, Problem::kLayoutB, Tile::kColumns, kCopy, typename Problem::B> b(problem.b,
+                                                                                          first_column);
+  // A group of copies closes in every step, with nothing in it after the last tile, so that the number of
+  // groups to wait for stays the same.
+  const auto start_copy = [&](int stage, int k) {
+    if (k < problem.k_end) {
+      float* tile = stages + stage * Tile::kStageFloats;
+      a.copy(tile, k);
+      b.copy(tile + Tile::kRows * Tile::kDepth, k);
+    }
+    ptx::cp_async_commit();
+  };
+#pragma unroll
+  for (int stage = 0; stage < Tile::kStages - 1; ++stage)
+    start_copy(stage, problem.k_begin + stage * Tile::kDepth);
+
+  WarpTile<Tile, Problem::kLayoutA, Problem::kLayoutB> sums;
+  int stage = 0, free_stage = Tile::kStages - 1;
+  for (int k = problem.k_begin; k < problem.k_end; k += Tile::kDepth) {
+    ptx::cp_async_wait<Tile::kStages - 2>();
+    __syncthreads();
+    start_copy(free_stage, k + (Tile::kStages - 1) * Tile::kDepth);
+    const float* tile = stages + stage * Tile::kStageFloats;
+    sums.multiply(tile, tile + Tile::kRows * Tile::kDepth);
+    free_stage = stage;
+    stage = stage + 1 == Tile::kStages ? 0 : stage + 1;
+  }
+
+#pragma unroll
+  for (int i = 0; i < sums.kRows; ++i) {
+    const int row = first_row + sums.row(i);
+    const int64_t place = row < problem.rows ? problem.place(row) : -1;
+    if (place < 0) continue;
+#pragma unroll
+    for (int pack = 0; pack < sums.kPacks; ++pack) {
+      const int column = first_column + sums.column(pack), count = problem.columns - column;
+      if (count > 0) store_pack(problem.out, place + column, column, count, sums.pack(i, pack));
+    }
+  }
+}
+
+template <class Tile, Layout kLayoutA, Layout kLayoutB>
+using Tf32Tile = MmaTile<Tf32, Tile, kLayoutA, kLayoutB>;
+template <class Tile, Layout kLayoutA, Layout kLayoutB>
+using Bf16Tile = MmaTile<Bf16, Tile, kLayoutA, kLayoutB>;
+
+/// How this device multiplies: matrix_math(), or in float before sm_80, whose tensor cores know neither type.
+inline MatrixMath usable_math() {
+  if (matrix_math() == MatrixMath::f32) return MatrixMath::f32;
+  int device = 0, major = 0;
+  SIGNET_CUDA_CHECK(cudaGetDevice(&device));
+  SIGNET_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  return major >= 8 ? matrix_math() : MatrixMath::f32;
+}
+
+/// The tiles of C, times the parts.
+template <class Tile>
+int64_t count_blocks(int64_t rows, int64_t columns, int64_t parts) {
+  return ceil_div(rows, Tile::kRows) * ceil_div(columns, Tile::kColumns) * parts;
+}
+
+// Blocks that keep a large device busy: about as many as it has multiprocessors.
+constexpr int64_t kEnoughBlocks = 128;
+
+template <class Tile>
+struct TileTag {
+  using type = Tile;
+};
+
+/// The table of tiles. Calls run(TileTag<Tile>()) with the largest tile that fits the product: no more than
+/// half of its columns empty, and enough of it to keep the device busy. The choice changes no bit of the
+/// result.
+template <bool kTensorCores, class Run>
+void choose_tile(int64_t rows, int64_t columns, int64_t parts, const Run& run) {
+  //                     rows columns depth, of a warp: rows columns, stages
+  using Large =
+      std::conditional_t<kTensorCores, Tile<128, 128, 32, 64, 64, 3>, Tile<128, 128, 16, 64, 32, 3>>;
+  using Narrow = std::conditional_t<kTensorCores, Tile<128, 64, 32, 64, 32, 3>, Tile<128, 64, 16, 64, 32, 3>>;
+  using Small = std::conditional_t<kTensorCores, Tile<64, 64, 32, 32, 32, 3>, Tile<64, 64, 16, 32, 32, 3>>;
+  if (columns > 64 && count_blocks<Large>(rows, columns, parts) >= kEnoughBlocks) {
+    run(TileTag<Large>());
+  } else if (count_blocks<Narrow>(rows, columns, parts) >= kEnoughBlocks) {
+    run(TileTag<Narrow>());
+  } else {
+    run(TileTag<Small>());
+  }
+}
+
+/// Where channels or pointers rule out copies of 16 bytes. The depth of 16 keeps the addresses that a thread
+/// holds few.
+using UnalignedTile = Tile<64, 64, 16, 32, 32, 3>;
+
+template <template <class, Layout, Layout> class WarpTile, class Problem>
+void multiply_with(const Problem& problem, int parts, bool aligned) {
+  const auto run = [&](auto kernel, int64_t blocks, int threads, int shared_bytes) {
+    launch(kernel, dim3(unsigned(blocks), unsigned(parts)), dim3(unsigned(threads)), size_t(shared_bytes),
+           current_stream(), problem);
+  };
+  const auto run_tile = [&]<class Tile>(TileTag<Tile>) {
+    run(multiply_kernel<Tile, WarpTile, 4, Problem>, count_blocks<Tile>(problem.rows, problem.columns, 1),
+        Tile::kThreads, Tile::kSharedBytes);
+  };
+  constexpr bool kTensorCores =
+      !std::is_same_v<WarpTile<UnalignedTile, Layout::row_major, Layout::row_major>,
+                      FfmaTile<UnalignedTile, Layout::row_major, Layout::row_major>>;
+  if (aligned) {
+    choose_tile<kTensorCores>(problem.rows, problem.columns, parts, run_tile);
+  } else {
+    using Tile = UnalignedTile;
+    run(multiply_kernel<Tile, WarpTile, 1, Problem>, count_blocks<Tile>(problem.rows, problem.columns, 1),
+        Tile::kThreads, Tile::kSharedBytes);
+  }
+}
+
+/// Computes a problem. `aligned`: both operands may be copied 16 bytes at a time along their contiguous axes.
+template <class Problem>
+void multiply(const Problem& problem, int parts, bool aligned) {
+  switch (usable_math()) {
+    case MatrixMath::f32:
+      return multiply_with<FfmaTile>(problem, parts, aligned);
+    case MatrixMath::tf32:
+      return multiply_with<Tf32Tile>(problem, parts, aligned);
+    case MatrixMath::bf16:
+      return multiply_with<Bf16Tile>(problem, parts, aligned);
+  }
+}
+
+}  // namespace signet::cuda::implicit_gemm

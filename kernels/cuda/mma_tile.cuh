@@ -1,0 +1,149 @@
+#pragma once
+// The part of a product that one warp computes on tensor cores, by mma.sync m16n8k8 (TF32) or m16n8k16
+// (bf16), with sums in float.
+//
+// The instruction fixes which lane holds which element of its 16 x 8 (x 16) product, but not which row,
+// column or step of the matrices those elements are: any order will do, as long as A and B agree on k, and
+// the reader of D on rows and columns. The order here is the one in which a lane's elements are neighbours in
+// shared memory:
+//
+//   k      Of 16 steps lane t owns 4 t .. 4 t + 3: one 16-byte read.
+//          bf16: they stand for the instruction's steps {2t, 2t+1, 2t+8, 2t+9}.
+//          TF32: two instructions; the first has 4 t and 4 t + 1 for its steps {t, t+4}, the second the other
+//          two.
+//   rows   Of 32 rows lane g owns the four from 16 (g % 2) + 4 (g / 2) on: they stand for rows g and g + 8 of
+//   two
+//          instructions.
+//   cols   Of 32 columns lane g owns the four from 16 (g % 2) + 4 (g / 2) on: they stand for column g of four
+//          instructions. D gives lane t the instructions' columns 2t and 2t + 1, which are therefore 4 t .. 4
+//          t + 3 and 16 + 4 t .. 16 + 4 t + 3: two 16-byte stores, side by side with those of the other
+//          lanes.
+//
+//   one row of a warp's C     | 0 1 2 3 | 4 5 6 7 | 8 ..    | 12 ..   | 16 ..   | 20 ..   | 24 ..   | 28 ..
+//   31 | lane t, column of D       | 0, 2t   | 1, 2t   | 2, 2t   | 3, 2t   | 0, 2t+1 | 1, 2t+1 | 2, 2t+1 | 3,
+//   2t+1  | instruction               | 0 1 2 3 | 0 1 2 3 | ...
+//
+// So neither ldmatrix (16-bit rows) nor shuffles are needed: the float operands are rounded between shared
+// memory and the instruction. An element sums over k in groups of 8 or 16 in ascending order whatever tile it
+// stands in, so its bits depend on its row and column of the matrices alone.
+//
+// Bound of the error. Rounding an operand to nearest moves it by at most u |x|, with u = 2^-11 for TF32 (11
+// significant bits) and u = 2^-8 for bf16 (8 bits); products of rounded operands are exact in float. So
+//   |c - exact| <= (2 u + u^2) * sum |a| |b|  +  what the sum in float adds, at most k 2^-22 * sum |a| |b|
+// (tensor cores may truncate where they align the addends, hence 2^-22 and not 2^-24). For operands whose
+// roundings are independent, as with random data, the first term shrinks to about u sqrt(2 * sum a^2 b^2).
+
+#include "kernels/cuda/shared_tile.cuh"
+
+namespace signet::cuda::implicit_gemm {
+
+/// Four neighbours along k of one row of A or column of B, rounded, and the instruction that multiplies two
+/// rows of A by a column of B. `a_low` is row g, `a_high` row g + 8.
+struct Tf32 {
+  static constexpr int kRegisters = 4, kInstructions = 2;
+
+  __device__ __forceinline__ static void round(uint32_t (&to)[kRegisters], const float (&from)[4]) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) to[i] = ptx::to_tf32(from[i]);
+  }
+
+  __device__ __forceinline__ static void multiply(float (&d)[4], const uint32_t (&a_low)[kRegisters],
+                                                  const uint32_t (&a_high)[kRegisters],
+                                                  const uint32_t (&b)[kRegisters], int instruction) {
+    const int k = 2 * instruction;
+    ptx::mma_tf32_16x8x8(d, {a_low[k], a_high[k], a_low[k + 1], a_high[k + 1]}, {b[k], b[k + 1]});
+  }
+};
+
+struct Bf16 {
+  static constexpr int kRegisters = 2, kInstructions = 1;
+
+  __device__ __forceinline__ static void round(uint32_t (&to)[kRegisters], const float (&from)[4]) {
+    to[0] = ptx::pack_bf16(from[0], from[1]);
+    to[1] = ptx::pack_bf16(from[2], from[3]);
+  }
+
+  __device__ __forceinline__ static void multiply(float (&d)[4], const uint32_t (&a_low)[kRegisters],
+                                                  const uint32_t (&a_high)[kRegisters],
+                                                  const uint32_t (&b)[kRegisters], int) {
+    ptx::mma_bf16_16x8x16(d, {a_low[0], a_high[0], a_low[1], a_high[1]}, {b[0], b[1]});
+  }
+};
+
+template <class Number, class Tile, Layout kLayoutA, Layout kLayoutB>
+class MmaTile {
+ public:
+  static constexpr int kRows = Tile::kWarpRows / 8, kPacks = Tile::kWarpColumns / 16;
+
+  __device__ MmaTile() {
+#pragma unroll
+    for (auto& row : sum_) {
+#pragma unroll
+      for (auto& column : row) {
+#pragma unroll
+        for (float& value : column) value = 0;
+      }
+    }
+  }
+
+  /// Adds the product of a stage's tiles.
+  __device__ __forceinline__ void multiply(const float* a_tile, const float* b_tile) {
+    using A = SharedTile<kLayoutA, Tile::kRows, Tile::kDepth>;
+    using B = SharedTile<kLayoutB, Tile::kColumns, Tile::kDepth>;
+#pragma unroll
+    for (int k = 0; k < Tile::kDepth; k += 16) {
+      uint32_t a[kRows][Number::kRegisters], b[kColumns][Number::kRegisters];
+      read<A>(a, a_tile, place_.row, k);
+      read<B>(b, b_tile, place_.column, k);
+#pragma unroll
+      for (int instruction = 0; instruction < Number::kInstructions; ++instruction) {
+#pragma unroll
+        for (int i = 0; i < kRows / 2; ++i) {
+#pragma unroll
+          for (int j = 0; j < kColumns; ++j)
+            Number::multiply(sum_[i][j], a[2 * i], a[2 * i + 1], b[j], instruction);
+        }
+      }
+    }
+  }
+
+  /// The row of C's tile that this thread's row i is, and the first of the four columns of its pack.
+  __device__ int row(int i) const {
+    return place_.row + 32 * (i / 4) + own_rows() + i % 4;
+  }
+  __device__ int column(int pack) const {
+    return place_.column + 16 * pack + 4 * place_.t;
+  }
+
+  __device__ __forceinline__ float4 pack(int i, int pack) const {
+    const auto* column = sum_[i / 2] + 4 * (pack / 2);
+    const int d = 2 * (i % 2) + pack % 2;
+    return make_float4(column[0][d], column[1][d], column[2][d], column[3][d]);
+  }
+
+ private:
+  static constexpr int kColumns = Tile::kWarpColumns / 8;  // that a lane reads of B
+
+  /// The first of the lane's four rows, and columns of B, in each 32.
+  __device__ int own_rows() const {
+    return 16 * (place_.g % 2) + 4 * (place_.g / 2);
+  }
+
+  /// The lane's rows, 4 of each 32 from `first`, at its steps of 16 from k.
+  template <class Operand, int kCount>
+  __device__ __forceinline__ void read(uint32_t (&rows)[kCount][Number::kRegisters], const float* tile,
+                                       int first, int k) const {
+#pragma unroll
+    for (int i = 0; i < kCount; i += 4) {
+      float block[4][4];
+      Operand::read(block, tile, first + 8 * i + own_rows(), k + 4 * place_.t);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) Number::round(rows[i + j], block[j]);
+    }
+  }
+
+  WarpPlace<Tile> place_;
+  float sum_[kRows / 2][kColumns][4];  // a product of 16 x 8 each
+};
+
+}  // namespace signet::cuda::implicit_gemm

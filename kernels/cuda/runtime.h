@@ -1,0 +1,68 @@
+#pragma once
+// What the rest of Signet knows of a CUDA device: memory, copies and the stream of the calling thread. The
+// header needs no CUDA; kernels/no_cuda throws in a build without it.
+//
+// Everything is ordered on one stream a device and thread. Calls that a device refuses throw
+// std::runtime_error naming the call, file and line.
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace signet::cuda {
+
+/// How convolutions and matrix products multiply: in float (FFMA), or on tensor cores with operands rounded
+/// to TF32 or bf16 and sums in float.
+enum class MatrixMath : uint8_t { f32, tf32, bf16 };
+
+/// Of the whole process; f32 unless set.
+void set_matrix_math(MatrixMath math);
+MatrixMath matrix_math();
+
+/// The device's memory does not suffice; the message says for what, and a remedy.
+class OutOfMemory : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct DeviceProperties {
+  std::string name;
+  bool simulated = false;    ///< kernels/simt on the CPU: right, and slow
+  int major = 0, minor = 0;  ///< compute capability
+  int multiprocessors = 0;
+  int64_t memory_bytes = 0;
+  double clock_ghz = 0, memory_gb_per_s = 0;  ///< peaks that the driver reports; 0 where it does not
+};
+
+/// Devices that can be used; 0 where there is none or its driver is too old.
+int device_count();
+/// Why device_count() is 0, as a sentence with its remedy; empty otherwise.
+std::string unavailable_reason();
+DeviceProperties device_properties(int device);
+/// The device of the calling thread's following calls.
+void set_device(int device);
+
+/// On the thread's device, aligned to 256 bytes; never null. Throws OutOfMemory.
+void* allocate(int64_t bytes);
+/// Waits until the device is done with what it was given before, on any stream.
+void release(void* memory);
+/// Page-locked host memory: copies from and to it overlap with kernels.
+void* allocate_pinned(int64_t bytes);
+void release_pinned(void* memory);
+
+/// Ordered after what the stream was given before. Memory that is not pinned may be reused on return; pinned
+/// memory only after synchronize().
+void copy_to_device(void* to, const void* from, int64_t bytes);
+/// Waits for the copy.
+void copy_to_host(void* to, const void* from, int64_t bytes);
+void copy_on_device(void* to, const void* from, int64_t bytes);
+/// Sets every byte.
+void fill_bytes(void* memory, int value, int64_t bytes);
+/// Waits until all that the stream was given is done.
+void synchronize();
+
+/// Device memory for a kernel's intermediate results, at least `bytes` long and aligned to 256; valid until
+/// the next call on the same thread and device.
+void* workspace(int64_t bytes);
+
+}  // namespace signet::cuda
