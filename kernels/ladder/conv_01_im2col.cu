@@ -1,0 +1,60 @@
+// HEAD
+#include "kernels/cuda/platform.cuh"
+#include "kernels/cuda/stream.cuh"
+#include "kernels/ladder/rungs.h"
+
+namespace signet::cuda::ladder {
+namespace {
+
+constexpr int kThreads = 256;
+
+/// columns[pixel, (ky, kx, c)] = x at that tap and channel, 0 outside of the image.
+__global__ void __launch_bounds__(kThreads) im2col_kernel(float* columns, const float* x, ConvSizes s) {
+  const int k = s.kernel_height * s.kernel_width * s.in_channels;
+  const unsigned place = blockIdx.x * kThreads + threadIdx.x;
+  if (place >= unsigned(s.pixels) * k) return;
+  const int l = place % k, pixel = place / k;
+  const int c = l % s.in_channels, kx = l / s.in_channels % s.kernel_width;
+  const int ky = l / (s.in_channels * s.kernel_width);
+  const int ox = pixel % s.out_width, oy = pixel / s.out_width % s.out_height;
+  const int image = pixel / (s.out_width * s.out_height);
+
+  const int iy = oy * s.stride + ky * s.dilation - s.padding;
+  const int ix = ox * s.stride + kx * s.dilation - s.padding;
+  const bool inside = iy >= 0 && iy < s.in_height && ix >= 0 && ix < s.in_width;
+  columns[place] = inside ? x[((image * s.in_height + iy) * s.in_width + ix) * s.in_channels + c] : 0.0F;
+}
+
+int64_t pixels(const Conv2dShape& s) {
+  return s.batch * s.out_height() * s.out_width();
+}
+
+int64_t taps(const Conv2dShape& s) {
+  return s.kernel_height * s.kernel_width * s.in_channels;
+}
+
+void run(float* y, const float* x, const float* w, const Conv2dShape& shape) {
+  const int64_t m = pixels(shape), k = taps(shape);
+  auto* columns = static_cast<float*>(workspace(m * k * int64_t(sizeof(float))));  // gemm needs no workspace
+  launch(im2col_kernel, dim3(tiles(m * k, kThreads)), dim3(kThreads), 0, current_stream(), columns, x,
+         conv_sizes(shape));
+  // OHWI weights are a matrix [out_channels, k] as they stand.
+  gemm(y, columns, w, Transpose::no, Transpose::yes, m, shape.out_channels, k, Accumulate::no);
+}
+
+std::string refusal(const Conv2dShape& shape) {
+  if (pixels(shape) * taps(shape) >= int64_t(1) << 31)
+    return "The matrix of columns has 2^31 elements or more, and the kernel indexes with int.";
+  return conv_size_refusal(shape);
+}
+
+}  // namespace
+
+ConvRung conv_01_im2col() {
+  return {.name = "conv_01_im2col",
+          .idea = "What each output pixel sees is written out as a row of a matrix; the rest is one GEMM.",
+          .run = run,
+          .refusal = refusal};
+}
+
+}  // namespace signet::cuda::ladder

@@ -1,0 +1,35 @@
+// HEAD
+#include "kernels/cuda/platform.cuh"
+#include "kernels/cuda/stream.cuh"
+#include "kernels/ladder/rungs.h"
+
+namespace signet::cuda::ladder {
+namespace {
+
+constexpr int kSide = 32;  // a block computes kSide x kSide elements of C, one a thread
+
+__global__ void __launch_bounds__(kSide* kSide)
+    gemm_naive_kernel(float* c, const float* a, const float* b, int m, int n, int k) {
+  const int row = blockIdx.x * kSide + threadIdx.x;
+  const int col = blockIdx.y * kSide + threadIdx.y;
+  if (row >= m || col >= n) return;
+  float sum = 0;
+  for (int l = 0; l < k; ++l) sum += a[row * k + l] * b[l * n + col];
+  c[row * n + col] = sum;
+}
+
+void run(float* c, const float* a, const float* b, int64_t m, int64_t n, int64_t k) {
+  launch(gemm_naive_kernel, dim3(tiles(m, kSide), tiles(n, kSide)), dim3(kSide, kSide), 0, current_stream(),
+         c, a, b, m, n, k);
+}
+
+}  // namespace
+
+GemmRung gemm_00_naive() {
+  return {.name = "gemm_00_naive",
+          .idea = "One thread for each element of C, neighbouring threads on neighbouring rows.",
+          .run = run,
+          .refusal = gemm_size_refusal};
+}
+
+}  // namespace signet::cuda::ladder
