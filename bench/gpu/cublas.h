@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/gpu/problem.h"
+#include "bench/problem.h"
 
 namespace signet::bench::cublas {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/gpu/problem.h"
+#include "bench/problem.h"
 
 namespace signet::bench::cudnn {
 

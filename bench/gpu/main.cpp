@@ -13,7 +13,9 @@
 #include <iostream>
 #include <string_view>
 
-#include "bench/gpu/comparison.h"
+#include "bench/comparison.h"
+#include "bench/gpu/contenders.h"
+#include "bench/gpu/step.h"
 #include "bench/gpu/timer.h"
 
 namespace {
@@ -95,14 +97,16 @@ int main(int argc, char** argv) {
   std::cout << card.name << ", " << vendor_versions() << "; times: " << times << std::endl;
 
   ComparisonOptions options{.samples = flags.samples, .timed = !card.simulated};
-  if (flags.tiny) {
-    options.problems = tiny_problems();
-    options.steps = {{.batch = 2, .image_size = 32, .width = 8}};
-  } else {
-    options.problems = resnet18_problems(flags.batches);
-    for (const int64_t batch : flags.batches) options.steps.push_back({.batch = batch});
+  options.problems = flags.tiny ? tiny_problems() : resnet18_problems(flags.batches);
+  std::vector<StepProblem> steps{{.batch = 4, .image_size = 64, .width = 8}};
+  if (!flags.tiny) {
+    steps.clear();
+    for (const int64_t batch : flags.batches) steps.push_back({.batch = batch});
   }
-  const ComparisonSummary summary = run_comparison(options, std::cout);
+  for (const StepProblem& step : steps) {
+    for (SpecialRow& row : step_rows(step)) options.special.push_back(std::move(row));
+  }
+  const ComparisonSummary summary = run_comparison(device_platform(), options, std::cout);
   std::cout << summary.rows << " rows: " << summary.failed << " failed, " << summary.refused << " refused"
             << std::endl;
   ::benchmark::Shutdown();

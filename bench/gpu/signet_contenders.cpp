@@ -1,6 +1,6 @@
 // Signet's side: the rungs of the ladder and the shipped kernels.
 
-#include "bench/gpu/problem.h"
+#include "bench/gpu/contenders.h"
 #include "bench/gpu/step_kernels.h"
 #include "kernels/ladder/ladder.h"
 

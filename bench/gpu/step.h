@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/gpu/problem.h"
+#include "bench/comparison.h"
 
 namespace signet::bench {
 
@@ -37,6 +37,9 @@ struct StepContender {
   std::function<PreparedStep(const StepProblem&)> prepare;
 };
 std::vector<StepContender> step_contenders();
+
+/// All contenders of a step, as rows.
+std::vector<SpecialRow> step_rows(const StepProblem& problem);
 
 /// Runs the first step and compares its loss and gradients with the other side's in f32: what is wrong, empty
 /// if nothing.

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "bench/gpu/problem.h"
+#include "bench/problem.h"
 
 namespace signet::bench {
 

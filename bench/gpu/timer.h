@@ -22,11 +22,4 @@ std::vector<double> time_cold(const std::function<void()>& run, int warm_up, int
 /// The calling thread's cudaStream_t, for files that are compiled without Signet's device headers.
 void* current_stream_handle();
 
-struct Spread {
-  double median = 0;
-  double noise_percent = 0;  ///< the distance of the quartiles over the median
-};
-/// Of at least one value.
-Spread spread_of(std::vector<double> values);
-
 }  // namespace signet::bench

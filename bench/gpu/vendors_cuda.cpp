@@ -4,11 +4,12 @@
 
 #include <limits>
 
+#include "bench/gpu/contenders.h"
 #include "bench/gpu/cublas.h"
 #include "bench/gpu/cudnn.h"
-#include "bench/gpu/problem.h"
 #include "bench/gpu/step_kernels.h"
 #include "bench/gpu/timer.h"
+#include "bench/spread.h"
 
 namespace signet::bench {
 namespace {

@@ -1,7 +1,7 @@
 // A simulated device runs no vendor's kernels. In their place stands the reference on the host, so that the
 // comparison's own working can be tested: what it says about a kernel is true, its time means nothing.
 
-#include "bench/gpu/problem.h"
+#include "bench/gpu/contenders.h"
 #include "bench/gpu/step_kernels.h"
 
 namespace signet::bench {

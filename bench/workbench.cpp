@@ -1,4 +1,4 @@
-#include "bench/gpu/workbench.h"
+#include "bench/workbench.h"
 
 #include <fmt/format.h>
 
@@ -6,8 +6,6 @@
 
 namespace signet::bench {
 namespace {
-
-constexpr int64_t kFloat = sizeof(float);
 
 double unit_roundoff(MatrixMath math) {
   return math == MatrixMath::f32 ? std::ldexp(1, -24) : std::ldexp(1, math == MatrixMath::tf32 ? -11 : -8);
@@ -46,49 +44,44 @@ std::string disagreement(const std::vector<float>& actual, const std::vector<flo
       place, actual.size(), actual[place], expected[place], most / rms, tolerance.most, norm, tolerance.norm);
 }
 
-struct Workbench::Memory {
-  explicit Memory(int64_t floats) : pointer(static_cast<float*>(cuda::allocate(floats * kFloat))) {}
-  ~Memory() { cuda::release(pointer); }
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
-  float* pointer;
-};
+std::shared_ptr<float> Workbench::allocate(int64_t floats) const {
+  return {platform_.allocate(floats), [&platform = platform_](float* memory) { platform.release(memory); }};
+}
 
-Workbench::Workbench(const Problem& problem) : problem_(problem) {
-  const auto allocate = [&](const std::vector<int64_t>& sizes, std::vector<float*>& pointers) {
+Workbench::Workbench(const Platform& platform, const Problem& problem)
+    : platform_(platform), problem_(problem) {
+  const auto allocate_all = [&](const std::vector<int64_t>& sizes, std::vector<float*>& pointers) {
     for (const int64_t size : sizes) {
-      if (size > 0) memory_.push_back(std::make_shared<Memory>(size));
-      pointers.push_back(size > 0 ? memory_.back()->pointer : nullptr);
+      if (size > 0) memory_.push_back(allocate(size));
+      pointers.push_back(size > 0 ? memory_.back().get() : nullptr);
     }
   };
   const BufferSizes sizes = buffer_sizes(problem);
-  allocate(sizes.in, buffers_.in);
-  allocate(sizes.out, buffers_.out);
+  allocate_all(sizes.in, buffers_.in);
+  allocate_all(sizes.out, buffers_.out);
   for (size_t i = 0; i < sizes.in.size(); ++i) {
-    if (sizes.in[i] > 0) cuda::random_uniform(buffers_.in[i], -1, 1, {17, i}, sizes.in[i]);
+    if (sizes.in[i] > 0) platform.fill_random(buffers_.in[i], sizes.in[i], {17, i});
   }
   if (problem.operation == Operation::batchnorm_backward) {
     // What the forward pass saves: y, mean and inv_std belong to x.
     const Buffers& b = buffers_;
-    const Memory y(problem.rows * problem.channels), bias(problem.channels);
-    cuda::random_uniform(bias.pointer, -1, 1, {17, 99}, problem.channels);
-    cuda::batchnorm_forward_train(problem.relu ? b.in[2] : y.pointer, b.in[4], b.in[5], nullptr, nullptr,
-                                  b.in[1], b.in[3], bias.pointer, nullptr, problem.relu, 0, kBatchnormEps,
-                                  problem.rows, problem.channels);
-    cuda::synchronize();
+    const auto unused = allocate(problem.rows * problem.channels), bias = allocate(problem.channels);
+    platform.fill_random(bias.get(), problem.channels, {17, 99});
+    platform.batchnorm_forward(problem.relu ? b.in[2] : unused.get(), b.in[4], b.in[5], b.in[1], b.in[3],
+                               bias.get(), problem.relu, problem.rows, problem.channels);
   }
 }
 
 Results Workbench::run(const std::function<void()>& contender) {
   const BufferSizes sizes = buffer_sizes(problem_);
   for (size_t i = 0; i < sizes.out.size(); ++i) {
-    if (sizes.out[i] > 0) cuda::fill_bytes(buffers_.out[i], 0xFF, sizes.out[i] * kFloat);
+    if (sizes.out[i] > 0) platform_.poison(buffers_.out[i], sizes.out[i]);
   }
   contender();
   Results results;
   for (size_t i = 0; i < sizes.out.size(); ++i) {
     results.emplace_back(size_t(sizes.out[i]));
-    if (sizes.out[i] > 0) cuda::copy_to_host(results.back().data(), buffers_.out[i], sizes.out[i] * kFloat);
+    if (sizes.out[i] > 0) platform_.fetch(results.back().data(), buffers_.out[i], sizes.out[i]);
   }
   return results;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// What is compared on a device: one computation, its buffers, and the contenders that compute it.
+// What is compared with a vendor's library: one computation, its buffers, and the contenders that compute it.
 
 #include <cstdint>
 #include <functional>
@@ -46,7 +46,7 @@ struct Problem {
   double terms() const;
 };
 
-/// The device buffers of a problem, in this order:
+/// The buffers of a problem, on a device or on the host, in this order:
 ///   gemm                  a, b                            -> c
 ///   conv_forward          x, w                            -> y
 ///   conv_backward_data    dy, w                           -> dx
@@ -69,7 +69,7 @@ constexpr double kBatchnormEps = 1e-5;
 
 /// A contender, ready to run on given buffers.
 struct Prepared {
-  std::function<void()> run = {};  ///< gives the current stream what computes the outputs
+  std::function<void()> run = {};  ///< computes the outputs; on a device, gives that to the current stream
   std::string notes = {};          ///< what else a reader must know: workspace, layout, engine
   std::string refusal = {};        ///< why it does not take this problem, as a sentence; run is then empty
 };
@@ -81,17 +81,10 @@ struct Contender {
   std::function<Prepared(const Problem&, const Buffers&)> prepare;
 };
 
-/// The rungs of the ladder and the shipped kernels, slowest first.
-std::vector<Contender> signet_contenders(const Problem& problem);
-
-/// cuBLAS, cuBLASLt and cuDNN; on a simulated device, one reference on the host in their place.
-std::vector<Contender> vendor_contenders(const Problem& problem);
-/// For the reader of a table, e.g. "cuBLAS 13.0.1, cuDNN 9.19.0".
-std::string vendor_versions();
-
-/// ResNet18's layers at 224x224: each distinct convolution and batchnorm once, and a few matrix products.
+/// ResNet18's layers at 224x224, each distinct convolution and batchnorm once, and matrix products that are
+/// square or shaped like such a layer.
 std::vector<Problem> resnet18_problems(const std::vector<int64_t>& batches);
-/// The same kinds at sizes for a simulated device.
+/// The same kinds at sizes for a test.
 std::vector<Problem> tiny_problems();
 
 }  // namespace signet::bench

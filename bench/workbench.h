@@ -1,11 +1,11 @@
 #pragma once
-// The buffers of one problem on the device, filled and checked.
+// The buffers of one problem, filled and checked.
 
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "bench/gpu/problem.h"
+#include "bench/platform.h"
 
 namespace signet::bench {
 
@@ -29,10 +29,10 @@ std::string disagreement(const std::vector<float>& actual, const std::vector<flo
 /// All results of a problem, output by output, on the host.
 using Results = std::vector<std::vector<float>>;
 
-/// Device memory for a problem, its inputs random and the same for everybody.
+/// Memory for a problem, its inputs random and the same for everybody.
 class Workbench {
  public:
-  explicit Workbench(const Problem& problem);
+  Workbench(const Platform& platform, const Problem& problem);
   const Problem& problem() const { return problem_; }
   const Buffers& buffers() const { return buffers_; }
 
@@ -40,9 +40,11 @@ class Workbench {
   Results run(const std::function<void()>& contender);
 
  private:
-  struct Memory;
+  std::shared_ptr<float> allocate(int64_t floats) const;
+
+  const Platform& platform_;
   Problem problem_;
-  std::vector<std::shared_ptr<Memory>> memory_;
+  std::vector<std::shared_ptr<float>> memory_;
   Buffers buffers_;
 };
 

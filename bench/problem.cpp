@@ -1,4 +1,4 @@
-#include "bench/gpu/problem.h"
+#include "bench/problem.h"
 
 #include <fmt/format.h>
 

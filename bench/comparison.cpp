@@ -1,4 +1,4 @@
-#include "bench/gpu/comparison.h"
+#include "bench/comparison.h"
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -8,9 +8,8 @@
 #include <optional>
 #include <ostream>
 
-#include "bench/gpu/peaks.h"
-#include "bench/gpu/timer.h"
-#include "bench/gpu/workbench.h"
+#include "bench/spread.h"
+#include "bench/workbench.h"
 
 namespace signet::bench {
 namespace {
@@ -20,12 +19,14 @@ constexpr const char* kRefused = "refused: ";
 /// The buffers of the problem whose rows are running, and what each side makes of it in f32.
 class Session {
  public:
+  explicit Session(const Platform& platform) : platform_(platform) {}
+
   Workbench& workbench(const Problem& problem) {
     if (!workbench_ || workbench_->problem().label() != problem.label()) {
       expected_[0].reset();
       expected_[1].reset();
       workbench_.reset();  // before the next one takes its memory
-      workbench_ = std::make_unique<Workbench>(problem);
+      workbench_ = std::make_unique<Workbench>(platform_, problem);
     }
     return *workbench_;
   }
@@ -35,7 +36,8 @@ class Session {
   const Results* expected(const Problem& problem, bool vendor) {
     std::optional<Results>& results = expected_[vendor ? 1 : 0];
     if (results) return &*results;
-    std::vector<Contender> contenders = vendor ? vendor_contenders(problem) : signet_contenders(problem);
+    std::vector<Contender> contenders =
+        vendor ? platform_.vendor_contenders(problem) : platform_.signet_contenders(problem);
     if (!vendor) std::reverse(contenders.begin(), contenders.end());
     for (const Contender& contender : contenders) {
       if (contender.math != MatrixMath::f32) continue;
@@ -48,6 +50,7 @@ class Session {
   }
 
  private:
+  const Platform& platform_;
   std::unique_ptr<Workbench> workbench_;
   std::optional<Results> expected_[2];
 };
@@ -70,19 +73,19 @@ std::string fault(Session& session, const Problem& problem, const Contender& con
 }
 
 /// Gives the state its iterations and counters.
-void report(benchmark::State& state, const ComparisonOptions& options, const std::function<void()>& run,
-            double flops, double bytes, MatrixMath math) {
+void report(benchmark::State& state, const Platform& platform, const ComparisonOptions& options,
+            const std::function<void()>& run, double flops, double bytes, MatrixMath math) {
   if (!options.timed) {
     for ([[maybe_unused]] auto iteration : state) state.SetIterationTime(0);
     return;
   }
-  const std::vector<double> times = time_cold(run, options.warm_up, options.samples);
+  const std::vector<double> times = platform.times(run, options.warm_up, options.samples);
   size_t next = 0;
   for ([[maybe_unused]] auto iteration : state) state.SetIterationTime(1e-6 * times[next++]);
   const Spread spread = spread_of(times);
   state.counters["median_us"] = spread.median;
   state.counters["noise_percent"] = spread.noise_percent;
-  const Peaks peaks = peaks_of(cuda::device_properties(0));
+  const Peaks peaks = platform.peaks();
   const double tflops = 1e-6 * flops / spread.median, gb_per_s = 1e-3 * bytes / spread.median;
   if (flops > 0) {
     state.counters["tflops"] = tflops;
@@ -94,28 +97,27 @@ void report(benchmark::State& state, const ComparisonOptions& options, const std
   }
 }
 
-void run_row(benchmark::State& state, const ComparisonOptions& options, Session& session,
-             const Problem& problem, const Contender& contender) {
+void run_row(benchmark::State& state, const Platform& platform, const ComparisonOptions& options,
+             Session& session, const Problem& problem, const Contender& contender) {
   try {
     const Prepared prepared = contender.prepare(problem, session.workbench(problem).buffers());
     if (!prepared.refusal.empty()) return state.SkipWithError((kRefused + prepared.refusal).c_str());
     state.SetLabel(prepared.notes);
     const std::string wrong = fault(session, problem, contender, prepared);
     if (!wrong.empty()) return state.SkipWithError(wrong.c_str());
-    report(state, options, prepared.run, problem.flops(), problem.bytes(), contender.math);
+    report(state, platform, options, prepared.run, problem.flops(), problem.bytes(), contender.math);
   } catch (const std::exception& error) {
     state.SkipWithError(error.what());
   }
 }
 
-void run_step_row(benchmark::State& state, const ComparisonOptions& options, const StepProblem& problem,
-                  const StepContender& contender) {
+void run_special_row(benchmark::State& state, const Platform& platform, const ComparisonOptions& options,
+                     const SpecialRow& row) {
   try {
-    const PreparedStep prepared = contender.prepare(problem);
-    state.SetLabel(prepared.notes);
-    const std::string wrong = step_fault(problem, contender, prepared);
-    if (!wrong.empty()) return state.SkipWithError(wrong.c_str());
-    report(state, options, prepared.run, problem.flops(), 0, contender.math);
+    const SpecialRow::Ready ready = row.prepare_and_check();
+    state.SetLabel(ready.notes);
+    if (!ready.fault.empty()) return state.SkipWithError(ready.fault.c_str());
+    report(state, platform, options, ready.run, row.flops, 0, row.math);
   } catch (const std::exception& error) {
     state.SkipWithError(error.what());
   }
@@ -154,8 +156,9 @@ class Lines : public benchmark::BenchmarkReporter {
 
 }  // namespace
 
-ComparisonSummary run_comparison(const ComparisonOptions& options, std::ostream& out) {
-  const auto session = std::make_shared<Session>();
+ComparisonSummary run_comparison(const Platform& platform, const ComparisonOptions& options,
+                                 std::ostream& out) {
+  const auto session = std::make_shared<Session>(platform);
   const int samples = options.timed ? options.samples : 1;
   const auto add = [&](const std::string& label, bool vendor, const std::string& name, MatrixMath math,
                        auto row) {
@@ -167,25 +170,23 @@ ComparisonSummary run_comparison(const ComparisonOptions& options, std::ostream&
         ->Unit(benchmark::kMicrosecond);
   };
   for (const Problem& problem : options.problems) {
-    std::vector<Contender> contenders = signet_contenders(problem);
+    std::vector<Contender> contenders = platform.signet_contenders(problem);
     for (const auto& [operation, contender] : options.more) {
       if (operation == problem.operation) contenders.push_back(contender);
     }
-    for (Contender& contender : vendor_contenders(problem)) contenders.push_back(std::move(contender));
+    for (Contender& contender : platform.vendor_contenders(problem))
+      contenders.push_back(std::move(contender));
     for (const Contender& contender : contenders) {
       add(problem.label(), contender.vendor, contender.name, contender.math,
-          [&options, session, problem, contender](benchmark::State& state) {
-            run_row(state, options, *session, problem, contender);
+          [&platform, &options, session, problem, contender](benchmark::State& state) {
+            run_row(state, platform, options, *session, problem, contender);
           });
     }
   }
-  for (const StepProblem& problem : options.steps) {
-    for (const StepContender& contender : step_contenders()) {
-      add(problem.label(), contender.vendor, contender.name, contender.math,
-          [&options, problem, contender](benchmark::State& state) {
-            run_step_row(state, options, problem, contender);
-          });
-    }
+  for (const SpecialRow& row : options.special) {
+    add(row.label, row.vendor, row.contender, row.math, [&platform, &options, &row](benchmark::State& state) {
+      run_special_row(state, platform, options, row);
+    });
   }
   Lines lines(out, options.timed);
   benchmark::RunSpecifiedBenchmarks(&lines);
