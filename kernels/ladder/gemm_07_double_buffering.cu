@@ -86,7 +86,7 @@ void run(float* c, const float* a, const float* b, int64_t m, int64_t n, int64_t
 }
 
 std::string refusal(int64_t m, int64_t n, int64_t k) {
-  if (n % 4 != 0) return "n has to be a multiple of 4: rows of B are copied 16 bytes at a time.";
+  if (n % 4 != 0) return "Rows of B are copied 16 bytes at a time: n has to be a multiple of 4.";
   return gemm_size_refusal(m, n, k);
 }
 

@@ -13,19 +13,19 @@ std::string gemm_size_refusal(int64_t m, int64_t n, int64_t k) {
   constexpr int64_t kMostColumns = 1 << 20;
   if (m * k >= kIntLimit || k * n >= kIntLimit || m * n >= kIntLimit)
     return "A matrix has 2^31 elements or more, and the kernel indexes with int.";
-  if (n > kMostColumns) return "n is above 2^20, and the grid counts at most 65535 tiles of columns.";
+  if (n > kMostColumns) return "The grid counts at most 65535 tiles of columns: n has to be at most 2^20.";
   return "";
 }
 
 std::string gemm_vector_refusal(int64_t m, int64_t n, int64_t k) {
   if (n % 4 != 0 || k % 4 != 0)
-    return "n and k have to be multiples of 4: rows of A and B are read 16 bytes at a time.";
+    return "Rows of A and B are read 16 bytes at a time: n and k have to be multiples of 4.";
   return gemm_size_refusal(m, n, k);
 }
 
 std::string shipped_gemm_refusal(int64_t m, int64_t n, int64_t k) {
   if (std::max({m, n, k}) >= kShippedLimit)
-    return "m, n or k is 2^30 or more, and the kernel counts with int.";
+    return "The kernel counts with int: m, n and k have to be below 2^30.";
   return "";
 }
 
@@ -74,7 +74,8 @@ ConvSizes conv_sizes(const Conv2dShape& s) {
 
 std::string batchnorm_size_refusal(int64_t rows, int64_t channels) {
   if (rows == 0) return "No rows have no mean.";
-  if (rows * channels >= kIntLimit) return "x has 2^31 elements or more, and the kernel indexes with int.";
+  if (rows * channels >= kIntLimit)
+    return "A tensor has 2^31 elements or more, and the kernel indexes with int.";
   return "";
 }
 
