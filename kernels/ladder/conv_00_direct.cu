@@ -1,4 +1,6 @@
 // HEAD
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -26,7 +28,7 @@ __global__ void __launch_bounds__(kThreads)
       if (ix < 0 || ix >= s.in_width) continue;
       const float* in = x + ((image * s.in_height + iy) * s.in_width + ix) * s.in_channels;
       const float* tap = w + ((o * s.kernel_height + ky) * s.kernel_width + kx) * s.in_channels;
-      for (int c = 0; c < s.in_channels; ++c) sum += tap[c] * in[c];
+      for (int c = 0; c < s.in_channels; ++c) sum = fmaf(tap[c], in[c], sum);
     }
   }
   y[place] = sum;

@@ -1,4 +1,6 @@
 // HEAD
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -67,7 +69,7 @@ __global__ void __launch_bounds__(kThreads)
       read4(w_value, &w_tile[step][col]);
       read4(w_value + 4, &w_tile[step][col + kChannelGap]);
       for (int i = 0; i < 8; ++i) {
-        for (int j = 0; j < 8; ++j) sum[i][j] += x_value[i] * w_value[j];
+        for (int j = 0; j < 8; ++j) sum[i][j] = fmaf(x_value[i], w_value[j], sum[i][j]);
       }
     }
     __syncthreads();

@@ -111,6 +111,7 @@ void run(float* y, const float* x, const float* w, const Conv2dShape& shape) {
          tiles_y, tiles_x, int(count));
   launch(winograd_filter_kernel, dim3(tiles(u_plane, kThreads)), dim3(kThreads), 0, current_stream(), u, w,
          s);
+  const ScopedMatrixMath math(MatrixMath::f32);
   for (int place = 0; place < 16; ++place) {
     gemm(products + place * product_plane, v + place * v_plane, u + place * u_plane, Transpose::no,
          Transpose::yes, count, out, in, Accumulate::no);

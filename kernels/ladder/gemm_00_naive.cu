@@ -1,4 +1,6 @@
 // HEAD
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -14,7 +16,7 @@ __global__ void __launch_bounds__(kSide* kSide)
   const int col = blockIdx.y * kSide + threadIdx.y;
   if (row >= m || col >= n) return;
   float sum = 0;
-  for (int l = 0; l < k; ++l) sum += a[row * k + l] * b[l * n + col];
+  for (int l = 0; l < k; ++l) sum = fmaf(a[row * k + l], b[l * n + col], sum);
   c[row * n + col] = sum;
 }
 

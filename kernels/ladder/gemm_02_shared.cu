@@ -1,4 +1,6 @@
 // HEAD
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -23,7 +25,7 @@ __global__ void __launch_bounds__(kSide* kSide)
     a_tile[y][x] = row < m && k0 + x < k ? a[row * k + k0 + x] : 0.0F;
     b_tile[y][x] = k0 + y < k && col < n ? b[(k0 + y) * n + col] : 0.0F;
     __syncthreads();  // the tiles are complete
-    for (int l = 0; l < kSide; ++l) sum += a_tile[y][l] * b_tile[l][x];
+    for (int l = 0; l < kSide; ++l) sum = fmaf(a_tile[y][l], b_tile[l][x], sum);
     __syncthreads();  // nobody still reads what the next step overwrites
   }
   if (row < m && col < n) c[row * n + col] = sum;

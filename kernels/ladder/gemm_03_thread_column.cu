@@ -1,4 +1,6 @@
 // HEAD
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -33,7 +35,7 @@ __global__ void __launch_bounds__(kThreads)
     __syncthreads();
     for (int l = 0; l < kStep; ++l) {
       const float b_value = b_tile[l][x];  // read once, used kPerThread times
-      for (int i = 0; i < kPerThread; ++i) sum[i] += a_tile[y + i][l] * b_value;
+      for (int i = 0; i < kPerThread; ++i) sum[i] = fmaf(a_tile[y + i][l], b_value, sum[i]);
     }
     __syncthreads();
   }

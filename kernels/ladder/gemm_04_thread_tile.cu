@@ -1,4 +1,6 @@
 // HEAD
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -38,7 +40,7 @@ __global__ void __launch_bounds__(kThreads)
       for (int i = 0; i < kSide; ++i) a_value[i] = a_tile[y + i][l];
       for (int j = 0; j < kSide; ++j) b_value[j] = b_tile[l][x + j];
       for (int i = 0; i < kSide; ++i) {
-        for (int j = 0; j < kSide; ++j) sum[i][j] += a_value[i] * b_value[j];
+        for (int j = 0; j < kSide; ++j) sum[i][j] = fmaf(a_value[i], b_value[j], sum[i][j]);
       }
     }
     __syncthreads();

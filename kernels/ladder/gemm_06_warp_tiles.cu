@@ -1,4 +1,6 @@
 // HEAD
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -62,7 +64,7 @@ __global__ void __launch_bounds__(kThreads)
       read4(b_value, &b_tile[l][x]);
       read4(b_value + 4, &b_tile[l][x + kColGap]);
       for (int i = 0; i < 8; ++i) {
-        for (int j = 0; j < 8; ++j) sum[i][j] += a_value[i] * b_value[j];
+        for (int j = 0; j < 8; ++j) sum[i][j] = fmaf(a_value[i], b_value[j], sum[i][j]);
       }
     }
     __syncthreads();

@@ -1,4 +1,6 @@
 // HEAD
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -62,7 +64,7 @@ __global__ void __launch_bounds__(kThreads)
       read4(b_value, &b_tile[buffer][l][x]);
       read4(b_value + 4, &b_tile[buffer][l][x + kColGap]);
       for (int i = 0; i < 8; ++i) {
-        for (int j = 0; j < 8; ++j) sum[i][j] += a_value[i] * b_value[j];
+        for (int j = 0; j < 8; ++j) sum[i][j] = fmaf(a_value[i], b_value[j], sum[i][j]);
       }
     }
   }
@@ -84,7 +86,7 @@ void run(float* c, const float* a, const float* b, int64_t m, int64_t n, int64_t
 }
 
 std::string refusal(int64_t m, int64_t n, int64_t k) {
-  if (n % 4 != 0) return "n has to be a multiple of 4: rows of B are copied 16 bytes at a time.";
+  if (n % 4 != 0) return "Rows of B are copied 16 bytes at a time: n has to be a multiple of 4.";
   return gemm_size_refusal(m, n, k);
 }
 

@@ -1,0 +1,22 @@
+// HEAD
+#include "kernels/ladder/rungs.h"
+
+namespace signet::cuda::ladder {
+namespace {
+
+void run(float* dx, const float* dy, const float* w, const Conv2dShape& shape) {
+  const ScopedMatrixMath math(MatrixMath::tf32);
+  conv2d_backward_data(dx, dy, w, Accumulate::no, shape);
+}
+
+}  // namespace
+
+ConvRung conv_backward_data_03_tensor_cores() {
+  return {.name = "conv_backward_data_03_tensor_cores",
+          .idea = "The same product on tensor cores.",
+          .run = run,
+          .refusal = shipped_conv_refusal,
+          .operands = Operands::tf32};
+}
+
+}  // namespace signet::cuda::ladder
