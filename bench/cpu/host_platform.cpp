@@ -73,7 +73,9 @@ class HostPlatform : public Platform {
     return {{.name = "cpu::" + std::string(kernel_of(problem.operation)),
              .prepare = [](const Problem& p, const Buffers& b) {
                return Prepared{.run = [=] { run_shipped(p, b); },
-                               .notes = p.flops() > 0 ? "weights packed in every call" : ""};
+                               .notes = p.flops() > 0 && p.operation != Operation::conv_backward_weight
+                                            ? "weights packed in every call"
+                                            : ""};
              }}};
   }
   std::vector<Contender> vendor_contenders(const Problem& problem) const override {

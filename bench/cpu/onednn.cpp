@@ -204,6 +204,7 @@ Prepared prepare_batchnorm_backward(const Problem& p, const Buffers& b) {
                       {DNNL_ARG_DIFF_SRC, behind}}});
     dy = behind;
   }
+  const memory shift(described(channels, Tag::x), engine());  // asked for, though no gradient depends on it
   const auto variance = std::make_shared<std::vector<float>>(size_t(p.channels));
   calls.push_back({dnnl::batch_normalization_backward(
                        {{dnnl::prop_kind::backward, layout, layout, float(kBatchnormEps), kScaleAndShift},
@@ -212,6 +213,7 @@ Prepared prepare_batchnorm_backward(const Problem& p, const Buffers& b) {
                    {{DNNL_ARG_SRC, wrapped(dims, Tag::nhwc, b.in[1])},
                     {DNNL_ARG_DIFF_DST, dy},
                     {DNNL_ARG_SCALE, wrapped(channels, Tag::x, b.in[3])},
+                    {DNNL_ARG_SHIFT, shift},
                     {DNNL_ARG_MEAN, wrapped(channels, Tag::x, b.in[4])},
                     {DNNL_ARG_VARIANCE, wrapped(channels, Tag::x, variance->data())},
                     {DNNL_ARG_DIFF_SRC, wrapped(dims, Tag::nhwc, b.out[0])},
