@@ -1,4 +1,16 @@
-// HEAD
+// Idea: one thread for each channel, three loops over its column: the mean, the variance from it, y. In
+// NHWC the lanes of a warp have neighbouring channels, so the loads are as they should be. Residual and
+// ReLU are kernels of their own.
+//
+// Limiter: parallelism. ResNet's widest layer has 512 channels: two blocks, and each thread has one load
+// on its way at a time.
+//
+// Counted for 1568 rows of 64 channels with residual and ReLU (x is 12,544 sectors): one block. 62,720
+// sectors read, 5 times x: three readings of it, and weight and bias again for every row; residual and
+// ReLU read 37,632 more, and write y twice more. All were asked for. 32 registers.
+//
+// Refuses no rows, and 2^31 elements, since it indexes with int.
+
 #include <cmath>
 
 #include "kernels/cuda/platform.cuh"

@@ -1,4 +1,14 @@
-// HEAD
+// Idea: one reading of x for both statistics. Each thread updates a mean and a sum of squared distances
+// from it with every row, and two such pairs can be merged (moments.cuh). E[x^2] - E[x]^2 would need one
+// reading too, and cancels: at mean 300 a single rounding already moves a variance of 1 by 0.005.
+//
+// Limiter: a division for every element, and parallelism as before.
+//
+// Counted for 1568 rows of 64 channels with residual and ReLU (x is 12,544 sectors): 50,176 sectors read,
+// x less than rung 01: two readings of it. 696 wavefronts of shared memory, no conflicts. 32 registers.
+//
+// Refuses what rung 00 does.
+
 #include <cmath>
 
 #include "kernels/cuda/platform.cuh"

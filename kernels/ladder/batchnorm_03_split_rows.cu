@@ -1,4 +1,16 @@
-// HEAD
+// Idea: blocks share a channel, as in the split weight gradient: each takes a chunk of rows and leaves its
+// moments in the workspace, and a second kernel merges them in their order, so that the bits are always
+// the same. Nobody waits for another block, hence y is a third kernel.
+//
+// Limiter: memory at last, and more of it than needed: y reads mean, deviation, weight and bias for every
+// element, and residual and ReLU go over y again.
+//
+// Counted for 1568 rows of 64 channels with residual and ReLU (x is 12,544 sectors): 14 and 392 blocks.
+// 12,544 sectors read for the statistics, 62,720 for y, 37,632 for residual and ReLU. Partial moments are
+// stored 12 bytes a lane, a third of each sector at a time. 29, 32 and 16 registers.
+//
+// Refuses what rung 00 does.
+
 #include <algorithm>
 #include <cmath>
 

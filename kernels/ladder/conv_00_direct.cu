@@ -1,4 +1,14 @@
-// HEAD
+// Idea: one thread for each element of y walks over taps and input channels, as the definition says.
+//
+// Limiter: requests to memory. The lanes of a warp have 32 output channels, whose filters lie far apart:
+// each lane has a sector to itself at every step, and uses 4 of its 32 bytes before it comes back for the
+// next 4.
+//
+// Counted for 2 images of 28 x 28 x 64, 3 x 3 to 64 channels: 56,804,352 sectors read, 16.5 a request: 32
+// for w, 1 for x; 15% of what was moved was asked for. One fused multiply-add for two loads. 32 registers.
+//
+// Refuses tensors of 2^31 elements, since it indexes with int.
+
 #include <cmath>
 
 #include "kernels/cuda/platform.cuh"

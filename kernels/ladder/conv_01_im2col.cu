@@ -1,4 +1,14 @@
-// HEAD
+// Idea: whatever an output pixel sees becomes a row of a matrix. The convolution is then a product of
+// matrices, and the work on the GEMM ladder is not done twice.
+//
+// Limiter: the matrix. With 3 x 3 taps it is 9 times as large as x, is written, and is read again.
+//
+// Counted for 2 images of 28 x 28 x 64, 3 x 3 to 64 channels: im2col reads 107,584 sectors and writes
+// 112,896, 9 times x's 12,544; the product (shipped, in float) reads 228,096, all of them asked for, with
+// 748,800 wavefronts of shared memory and no conflicts. im2col takes 27 registers.
+//
+// Refuses a matrix of 2^31 elements, and what conv_00 does.
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"

@@ -1,4 +1,16 @@
-// HEAD
+// Idea: one thread for each element of dx asks, tap by tap, which pixel of y that tap carried it to.
+// Turned around like this every thread writes its own place; adding dy's products into dx would need
+// atomics.
+//
+// Limiter: memory, as in gemm_01: two loads for each product. With a stride most questions are answered by
+// "none", and neighbouring pixels ask differently.
+//
+// Counted for 2 images of 28 x 28 x 64, 3 x 3 to 64 channels: 8,606,720 sectors read, 2.5 a request: 1 for
+// dy, which the warp shares, 4 for w, whose input channels are neighbours. All were asked for. 32
+// registers.
+//
+// Refuses tensors of 2^31 elements, since it indexes with int.
+
 #include <cmath>
 
 #include "kernels/cuda/platform.cuh"

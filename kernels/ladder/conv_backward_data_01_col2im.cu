@@ -1,4 +1,15 @@
-// HEAD
+// Idea: conv_01 backwards. y = columns * w^T, so the gradient of the columns is dy * w, one GEMM; and each
+// pixel of x stands in up to 9 columns, whose gradients it adds up. Again the pixel asks, so that no
+// atomics are needed.
+//
+// Limiter: the matrix, as in conv_01: written once and read once, 9 times as large as dx.
+//
+// Counted for 2 images of 28 x 28 x 64, 3 x 3 to 64 channels: the product (shipped, in float) reads
+// 228,096 sectors and writes 112,896; col2im reads 107,584 and writes 12,544. All were asked for. col2im
+// takes 26 registers.
+//
+// Refuses a matrix of 2^31 elements, and tensors of 2^31.
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/conv_source.cuh"

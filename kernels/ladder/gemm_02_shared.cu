@@ -1,4 +1,14 @@
-// HEAD
+// Idea: the 1024 threads of a block compute 32 x 32 elements of C, which need 32 rows of A and 32 columns
+// of B. They load a piece of both, 32 long, into shared memory, each thread an element, and each element
+// is then read 32 times from there.
+//
+// Limiter: shared memory. Each product takes two loads from it, one a broadcast and one a row of 32 words.
+//
+// Counted at 256 x 256 x 256: 131,072 sectors read, 20 times fewer than gemm_01; 1,081,344 wavefronts of
+// shared memory, no conflicts: 2 for each warp's fused multiply-add. 30 registers, 8 KiB of shared memory.
+//
+// Refuses what gemm_00 does.
+
 #include <cmath>
 
 #include "kernels/cuda/platform.cuh"
