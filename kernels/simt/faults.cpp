@@ -32,7 +32,9 @@ const char* fault_name(Fault fault) {
 
 std::string Report::text() const {
   const auto triple = [](const unsigned(&v)[3]) {
-    return "(" + std::to_string(v[0]) + ", " + std::to_string(v[1]) + ", " + std::to_string(v[2]) + ")";
+    std::string text = "(";
+    for (int i = 0; i < 3; ++i) text.append(i > 0 ? ", " : "").append(std::to_string(v[i]));
+    return text.append(")");
   };
   std::string text = std::string("[simulated device] ") + fault_name(kind);
   if (!kernel.empty()) text += " in " + kernel;

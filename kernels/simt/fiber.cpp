@@ -76,8 +76,7 @@ void switch_context(Context& from, const Context& to) {
 Context start_context(Stack stack, void (*entry)()) {
   auto* top = reinterpret_cast<uint64_t*>(stack.base + kStackBytes);
   // Six registers, then where `ret` goes, then a null return address at which debuggers end a backtrace. At
-  // the entry of a function the stack pointer is 8 above a multiple of 16.
-  *--top = 0;
+  // the entry of a function the stack pointer is 8 below a multiple of 16, as after a call.
   *--top = 0;
   *--top = reinterpret_cast<uint64_t>(entry);
   for (int i = 0; i < 6; ++i) *--top = 0;

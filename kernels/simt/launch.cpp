@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <numeric>
 
 #include "kernels/parallel.h"
@@ -33,8 +35,11 @@ const std::vector<SharedVariable>& variables_of(const void* kernel) {
 }
 
 std::string of(dim3 v) {
-  return "(" + std::to_string(v.x) + ", " + std::to_string(v.y) + ", " + std::to_string(v.z) + ")";
+  std::string text = "(";
+  return text.append(std::to_string(v.x) + ", " + std::to_string(v.y) + ", " + std::to_string(v.z) + ")");
 }
+
+__extension__ using Wide = unsigned __int128;
 
 // Why a device would not take the launch; empty if it would.
 std::string refusal(const LaunchRequest& r, size_t static_bytes) {
@@ -77,7 +82,7 @@ void run_grid(Job& job) {
     static thread_local Block block;
     for (uint64_t i = uint64_t(chunk); i < blocks && !job.stopped.load(std::memory_order_relaxed);
          i += chunks)
-      block.run(job, uint64_t((static_cast<unsigned __int128>(i) * step + first) % blocks));
+      block.run(job, uint64_t((Wide{i} * step + first) % blocks));
   });
   if (job.report) throw KernelError(*job.report);
 }

@@ -101,6 +101,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorNoDevice";
     case cudaErrorInvalidDevice:
       return "cudaErrorInvalidDevice";
+    case cudaErrorNoKernelImageForDevice:
+      return "cudaErrorNoKernelImageForDevice";
     case cudaErrorInvalidResourceHandle:
       return "cudaErrorInvalidResourceHandle";
     case cudaErrorIllegalState:
@@ -133,6 +135,8 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "no device";
     case cudaErrorInvalidDevice:
       return "no device has that number";
+    case cudaErrorNoKernelImageForDevice:
+      return "the program has no kernels for this device";
     case cudaErrorInvalidResourceHandle:
       return "not a living stream, event or graph";
     case cudaErrorIllegalState:

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "kernels/cuda/runtime.h"
+
 namespace signet::test {
 namespace {
 
@@ -45,6 +47,24 @@ constexpr Kernels<float> kCpuKernels = {
 #undef SIGNET_TEST_ENTRY
 };
 
+constexpr Kernels<float> kCudaKernels = {
+#define SIGNET_TEST_ENTRY(name) &cuda::name,
+    SIGNET_TEST_KERNELS(SIGNET_TEST_ENTRY)
+#undef SIGNET_TEST_ENTRY
+};
+
+template <cuda::MatrixMath math>
+Backend<float> cuda_backend(const char* name, double operand_roundoff) {
+  return {.name = name,
+          .kernels = kCudaKernels,
+          .allocate = [](size_t bytes) { return cuda::allocate(int64_t(bytes)); },
+          .release = cuda::release,
+          .upload = [](void* to, const void* from, size_t n) { cuda::copy_to_device(to, from, int64_t(n)); },
+          .download = [](void* to, const void* from, size_t n) { cuda::copy_to_host(to, from, int64_t(n)); },
+          .activate = [] { cuda::set_matrix_math(math); },
+          .operand_roundoff = operand_roundoff};
+}
+
 }  // namespace
 
 template <class real>
@@ -63,8 +83,16 @@ std::vector<Backend<float>> cpu_backends() {
   return backends;
 }
 
+std::vector<Backend<float>> cuda_backends() {
+  if (cuda::device_count() == 0) return {};
+  return {cuda_backend<cuda::MatrixMath::f32>("cuda", 0),
+          cuda_backend<cuda::MatrixMath::tf32>("cuda (TF32)", 0x1p-11),
+          cuda_backend<cuda::MatrixMath::bf16>("cuda (bf16)", 0x1p-8)};
+}
+
 std::vector<Backend<float>> float_backends() {
   std::vector<Backend<float>> backends = cpu_backends();
+  for (Backend<float>& backend : cuda_backends()) backends.push_back(std::move(backend));
   backends.insert(backends.begin(), reference_backend<float>());
   return backends;
 }

@@ -45,6 +45,8 @@ struct Backend {
   Copy upload, download;
   /// Makes the process use this backend's instruction set; may be null.
   void (*activate)() = nullptr;
+  /// By how much the operands of matrix products and convolutions are rounded, relatively; 0: not at all.
+  double operand_roundoff = 0;
 };
 
 /// The reference kernels in any scalar.
@@ -53,6 +55,9 @@ Backend<real> reference_backend();
 
 /// The fast kernels of this processor, once for each instruction set that it has.
 std::vector<Backend<float>> cpu_backends();
+
+/// The kernels of the CUDA device, real or simulated, once for each way to multiply; none without a device.
+std::vector<Backend<float>> cuda_backends();
 
 /// All backends in float whose results are to be compared: the reference and those above.
 std::vector<Backend<float>> float_backends();

@@ -42,7 +42,8 @@ Expected expect(const OpCase& op) {
   Expected expected{.values = run(op, reference_backend<double>()),
                     .float_values = run(op, reference_backend<float>()),
                     .raw = output_bytes(op, reference_backend<float>()),
-                    .tolerance = std::vector<double>(op.args.size())};
+                    .tolerance = std::vector<double>(op.args.size()),
+                    .input_rounding = std::vector<double>(op.args.size())};
   std::vector<double> movement(op.args.size());
   Data data(op.label());
   for (int trial = 0; trial < 3; ++trial) {
@@ -51,10 +52,18 @@ Expected expect(const OpCase& op) {
       for (size_t j = 0; j < moved[i].size(); ++j)
         movement[i] = std::max(movement[i], std::abs(moved[i][j] - expected.values[i][j]));
   }
-  for (size_t i = 0; i < movement.size(); ++i)
-    expected.tolerance[i] =
-        (4 + 2 * std::sqrt(op.terms)) * (kRoundoff * max_abs(expected.values[i]) + movement[i]);
+  for (size_t i = 0; i < movement.size(); ++i) {
+    expected.input_rounding[i] = kRoundoff * max_abs(expected.values[i]) + movement[i];
+    expected.tolerance[i] = (4 + 2 * std::sqrt(op.terms)) * expected.input_rounding[i];
+  }
   return expected;
+}
+
+double tolerance_of(const OpCase& op, const Expected& expected, size_t arg, const Backend<float>& backend) {
+  const bool is_product = op.kernel == "gemm" || op.kernel.starts_with("conv2d");
+  const double rounded =
+      is_product ? 4 * backend.operand_roundoff / kRoundoff * expected.input_rounding[arg] : 0;
+  return expected.tolerance[arg] + rounded;
 }
 
 std::string parity_failure(const OpCase& op, const Expected& expected, const Backend<float>& backend,
@@ -68,7 +77,8 @@ std::string parity_failure(const OpCase& op, const Expected& expected, const Bac
     if (arg.is_raw) {
       failure = difference(prepared.bytes(int(i)), expected.raw[i]);
     } else {
-      failure = difference(prepared.values(int(i)), expected.values[i], expected.tolerance[i]);
+      failure =
+          difference(prepared.values(int(i)), expected.values[i], tolerance_of(op, expected, i, backend));
       if (op.exact && failure.empty())
         failure = difference(prepared.values(int(i)), expected.float_values[i], 0);
     }

@@ -11,6 +11,7 @@ struct Expected {
   std::vector<std::vector<double>> values, float_values;
   std::vector<std::vector<std::byte>> raw;
   std::vector<double> tolerance;
+  std::vector<double> input_rounding;  ///< what one rounding of every input may do to the output
 };
 
 /// The tolerance of an output is (4 + 2 sqrt(terms)) * (u * max |output| + movement), with u = 2^-24 float's
@@ -19,6 +20,13 @@ struct Expected {
 /// grow, in whatever order it is taken, when they are independent (Higham and Mary, "A new approach to
 /// probabilistic rounding error analysis", SIAM Journal on Scientific Computing 41, 2019).
 Expected expect(const OpCase& op);
+
+/// The tolerance of one argument on a backend. Where it rounds the operands of products to fewer bits, to
+/// nearest with unit roundoff U, 4 U / u * (u * max |output| + movement) is added. An operand then moves by
+/// at most U times itself, so 1 would do if the three random moves that `movement` was taken from had hit the
+/// worst one; kernels/cuda/mma_tile.cuh has the bound for all operands at their worst, (2 U + U^2) sum |a|
+/// |b|, which for long sums is too wide to notice a missing addend. Sums of whole numbers stay exact.
+double tolerance_of(const OpCase& op, const Expected& expected, size_t arg, const Backend<float>& backend);
 
 /// Values, guards, inputs and poison of one call.
 std::string parity_failure(const OpCase& op, const Expected& expected, const Backend<float>& backend,

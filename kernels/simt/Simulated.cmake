@@ -1,0 +1,47 @@
+# SIGNET_CUDA=SIMULATED: the sources of kernels/cuda and kernels/ladder, compiled by the host compiler against
+# kernels/simt/simt.h. Included by kernels/CMakeLists.txt.
+#
+# Every kernel is built twice, and a program may link both:
+#   signet::cuda::          plain: fast enough to train with
+#   signet::cuda_checked::  with -fsanitize=thread, whose runtime is not linked: kernels/simt/check.cpp defines
+#                           the hooks (__tsan_read4 and so on) that the compiler then calls at each load and store
+# The sources do not know: the second time, the macro `cuda` gives the namespace another name.
+
+file(GLOB simt_sources CONFIGURE_DEPENDS simt/*.cpp)
+target_sources(signet_kernels PRIVATE ${simt_sources})
+
+file(GLOB cuda_sources CONFIGURE_DEPENDS cuda/*.cu ladder/*.cu ladder/*.cpp)
+set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX)
+
+# Products and sums are fused where a kernel says fmaf and nowhere else (-ffp-contract=off, like all of Signet):
+# results then do not depend on how the compiler arranges a kernel, plain and checked kernels agree to the bit,
+# and -O3 changes nothing but the time. With the processor's own instruction fmaf is as fast as a product;
+# without it, it is a call of the C library, with the same result.
+include(CheckCXXSourceRuns)
+set(CMAKE_REQUIRED_FLAGS "-mavx2 -mfma")
+check_cxx_source_runs("int main() { return __builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\") ? 0 : 1; }"
+                      SIGNET_PROCESSOR_HAS_FMA)
+unset(CMAKE_REQUIRED_FLAGS)
+
+# simulated_kernels(TARGET SOURCES... ): an object library of .cu files.
+function(simulated_kernels target)
+  add_library(${target} OBJECT EXCLUDE_FROM_ALL ${ARGN})
+  target_link_libraries(${target} PRIVATE signet_flags)
+  # -Wno-unknown-pragmas: #pragma unroll is nvcc's. -g1: line numbers, for reports and for gdb.
+  target_compile_options(${target} PRIVATE -Wno-unknown-pragmas -g1
+                                           $<$<BOOL:${SIGNET_PROCESSOR_HAS_FMA}>:-mavx2$<SEMICOLON>-mfma>)
+endfunction()
+
+# The same, checked. Vectorising would turn several accesses of a thread into one that the source does not have.
+# Functions are not told apart by their entries and exits.
+function(checked_kernels target)
+  simulated_kernels(${target} ${ARGN})
+  target_compile_options(${target} PRIVATE -fsanitize=thread -fno-tree-vectorize
+                                           "SHELL:--param tsan-instrument-func-entry-exit=0")
+endfunction()
+
+simulated_kernels(signet_kernels_plain ${cuda_sources})
+checked_kernels(signet_kernels_checked ${cuda_sources})
+target_compile_definitions(signet_kernels_checked PRIVATE cuda=cuda_checked ladder=ladder_checked)
+target_sources(signet_kernels PRIVATE $<TARGET_OBJECTS:signet_kernels_plain>)
+message(NOTICE "Signet: --device cuda is SIMULATED on the CPU: right, and slow")
