@@ -47,6 +47,7 @@ int run(int argc, char** argv) {
   apps::add_train_verbs(app);
   apps::add_val(app);
   apps::add_predict(app);
+  apps::add_export(app);
   apps::add_data(app);
   apps::add_bench(app);
   apps::add_info(app);
