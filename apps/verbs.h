@@ -13,5 +13,6 @@ void add_export(CLI::App& app);
 void add_data(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_info(CLI::App& app);
+void add_profile_kernel(CLI::App& app);
 
 }  // namespace signet::apps

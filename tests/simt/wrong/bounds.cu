@@ -31,6 +31,8 @@ __global__ void after_free(const float* freed, float* data) {
 __global__ void static_shared_past_the_end(float* data) {
   __shared__ float tile[32];
   tile[threadIdx.x + 1] = data[threadIdx.x];  // caught: static_shared_past_the_end
+  __syncthreads();
+  data[threadIdx.x] = tile[31 - threadIdx.x];
 }
 
 __global__ void into_the_next_array(float* data, unsigned step) {
@@ -61,6 +63,8 @@ __global__ void misaligned_shared_vector(float* data, unsigned pitch) {
   __shared__ __align__(16) float tile[4 * 33];
   float4* row = reinterpret_cast<float4*>(tile + threadIdx.x * pitch);
   *row = make_float4(data[0], data[1], data[2], data[3]);  // caught: misaligned_shared_vector
+  __syncthreads();
+  data[threadIdx.x] = tile[threadIdx.x];
 }
 
 __global__ void misaligned_copy(float* data) {
