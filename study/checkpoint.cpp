@@ -71,7 +71,10 @@ void save_classifier(const std::filesystem::path& path, models::Network& network
 }
 
 std::optional<CheckpointForm> read_form(const std::filesystem::path& path) {
-  const models::Archive archive = models::read_checkpoint(path);
+  return read_form(models::read_checkpoint(path), path);
+}
+
+std::optional<CheckpointForm> read_form(const models::Archive& archive, const std::filesystem::path& path) {
   const auto entry = archive.metadata.find(kKey);
   if (entry == archive.metadata.end()) return std::nullopt;
   const Json about = parse_metadata(entry->second, path);

@@ -34,6 +34,8 @@ struct CheckpointForm {
 /// The form of a checkpoint; none for weights that save_classifier did not write. Throws Error for a file
 /// that cannot be read.
 std::optional<CheckpointForm> read_form(const std::filesystem::path& path);
+/// The same of what was read from a file.
+std::optional<CheckpointForm> read_form(const models::Archive& archive, const std::filesystem::path& path);
 
 /// Reads what save_classifier wrote. Throws Error for a damaged file, and for a checkpoint without this
 /// metadata (plain weights say neither their classes nor their preprocessing).

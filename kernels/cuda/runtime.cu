@@ -66,6 +66,7 @@ Lanes& lanes() {
 }
 
 std::atomic<MatrixMath> chosen_math{MatrixMath::f32};
+std::atomic<TileChoice> chosen_tile{TileChoice::automatic};
 
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
@@ -142,6 +143,13 @@ void set_matrix_math(MatrixMath math) {
 }
 MatrixMath matrix_math() {
   return chosen_math;
+}
+
+void set_tile_choice(TileChoice choice) {
+  chosen_tile = choice;
+}
+TileChoice tile_choice() {
+  return chosen_tile;
 }
 
 int device_count() {

@@ -19,6 +19,14 @@ enum class MatrixMath : uint8_t { f32, tf32, bf16 };
 void set_matrix_math(MatrixMath math);
 MatrixMath matrix_math();
 
+/// Which part of a product a block of threads computes; the results are the same to the bit. `automatic`
+/// picks by the product's size; the others are for tests, and for measuring which is best on a card.
+enum class TileChoice : uint8_t { automatic, small, narrow, large };
+
+/// Of the whole process; automatic unless set.
+void set_tile_choice(TileChoice choice);
+TileChoice tile_choice();
+
 /// The device's memory does not suffice; the message says for what, and a remedy.
 class OutOfMemory : public std::runtime_error {
  public:

@@ -15,6 +15,12 @@ void set_matrix_math(MatrixMath /*math*/) {
 MatrixMath matrix_math() {
   return MatrixMath::f32;
 }
+void set_tile_choice(TileChoice /*choice*/) {
+  refuse();
+}
+TileChoice tile_choice() {
+  return TileChoice::automatic;
+}
 int device_count() {
   return 0;
 }
