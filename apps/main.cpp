@@ -47,9 +47,11 @@ int run(int argc, char** argv) {
   apps::add_train_verbs(app);
   apps::add_val(app);
   apps::add_predict(app);
+  apps::add_export(app);
   apps::add_data(app);
   apps::add_bench(app);
   apps::add_info(app);
+  apps::add_profile_kernel(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& error) {

@@ -64,6 +64,32 @@ void synchronize() {
   refuse();
 }
 
+void upload(void* /*to*/, const void* /*pinned*/, int64_t /*bytes*/) {
+  refuse();
+}
+
+Mark::Mark() {
+  refuse();
+}
+Mark::~Mark() = default;
+void Mark::set(Stream /*stream*/) {
+  refuse();
+}
+void Mark::hold(Stream /*stream*/) const {
+  refuse();
+}
+void Mark::wait() const {
+  refuse();
+}
+
+Graph::Graph(const std::function<void()>& /*record*/) {
+  refuse();
+}
+Graph::~Graph() = default;
+void Graph::launch() {
+  refuse();
+}
+
 void* workspace(int64_t /*bytes*/) {
   refuse();
 }

@@ -28,6 +28,14 @@ std::atomic<int>& count_slot() {
   return count;
 }
 
+constexpr int kRuntimeVersion = 13000;
+
+// SIGNET_SIMT_DRIVER (12040 for CUDA 12.4), or one that suffices.
+int driver_version() {
+  const char* text = std::getenv("SIGNET_SIMT_DRIVER");
+  return text ? std::atoi(text) : kRuntimeVersion;
+}
+
 // Page-locked host memory is host memory; which of it lives is known, so that a double free is refused.
 struct Pinned {
   std::mutex mutex;
@@ -163,6 +171,8 @@ cudaError_t cudaPeekAtLastError() {
 }
 
 cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 0;
+  if (driver_version() < kRuntimeVersion) return refuse(cudaErrorInsufficientDriver);
   *count = device_count();
   return *count > 0 ? cudaSuccess : refuse(cudaErrorNoDevice);
 }
@@ -243,11 +253,11 @@ cudaError_t cudaDeviceSynchronize() {
   return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = 13000;
+  *version = driver_version();
   return cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int* version) {
-  *version = 13000;
+  *version = kRuntimeVersion;
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {

@@ -157,7 +157,7 @@ TEST_CASE("predict names classes for files and folders, and an unreadable file d
   CHECK(contains(first_line(two.out), " a "));
   CHECK(contains(first_line(two.out), " b "));
   folder.write("data/b/aaa.jpg", "this is no picture");
-  const Result bad = folder.run({"predict", checkpoint, "data", "--csv"});
+  const Result bad = folder.run({"predict", checkpoint, "data", "--format", "csv"});
   CHECK(bad.status == 2);
   CHECK(bad.err ==
         "signet: data/b/aaa.jpg: is not a JPEG or PNG image, whatever its name says; convert or delete "
