@@ -66,8 +66,6 @@ void trap(Site site) {
 
 void __threadfence() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  auto& block = *signet::simt::current_block;
-  if (block.checker()) block.checker()->fence();
 }
 void __threadfence_block() {
   std::atomic_signal_fence(std::memory_order_seq_cst);
