@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <malloc.h>
+
 #include <csignal>
 #include <filesystem>
 #include <new>
@@ -45,6 +47,7 @@ int run(int argc, char** argv) {
   apps::add_train_verbs(app);
   apps::add_val(app);
   apps::add_predict(app);
+  apps::add_export(app);
   apps::add_data(app);
   apps::add_bench(app);
   apps::add_info(app);
@@ -81,10 +84,20 @@ int run_and_report(int argc, char** argv) {
   }
 }
 
+/// Decoding an image takes and frees half a megabyte at a time. By default the C library maps such blocks
+/// anew from the system each time, and the page faults cost a third of the time of decoding.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  mallopt(M_TRIM_THRESHOLD, 16 << 20);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   // A file that outgrows the shell's limit is then an error with a name, like a full disk.
   std::signal(SIGXFSZ, SIG_IGN);
+  keep_freed_memory();
   return run_and_report(argc, argv);
 }

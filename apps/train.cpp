@@ -89,7 +89,7 @@ void add_verb(CLI::App& app, const std::string& name, const std::string& help, c
   if (finetune) {
     flags->plan.training.lr = 1e-4;
     flags->plan.training.epochs = 5;
-    flags->plan.training.patience = 2;
+    flags->plan.training.patience = 3;
   }
   flags->run.options.verb = flags->run.options.name = name;
   flags->run.add_to(*verb, false);

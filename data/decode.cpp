@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "data/exif.h"
 #include "data/jpeg_check.h"
 #include "tensor/error.h"
 #include "tensor/files.h"
@@ -94,7 +95,7 @@ Image decode_image(std::string_view bytes, const std::string& name) {
     image.pixels.resize(size_t(count) * 3);
     spread_to_rgb(image.pixels.data(), pixels.get(), channels, count);
   }
-  return image;
+  return turn_upright(std::move(image), exif_orientation(bytes));
 }
 
 Image load_image(const std::filesystem::path& path) {

@@ -15,7 +15,8 @@ inline constexpr int64_t kMaxPixels = 100'000'000;
 
 /// Decodes the bytes of a JPEG or PNG file to RGB. Grey is spread over three channels, transparency is
 /// composited on black (the background of cut-out hands), 16-bit samples keep their upper byte, CMYK is
-/// converted, an EXIF orientation is ignored (as Pillow's `convert("RGB")` does). Throws Error, beginning
+/// converted, and an EXIF orientation is obeyed, so that a phone's picture comes out upright (Pillow's
+/// `convert("RGB")` leaves it lying; its `ImageOps.exif_transpose` does the same). Throws Error, beginning
 /// with `name`, for what is no such image, is damaged or cut short, has no pixels or more than kMaxPixels.
 Image decode_image(std::string_view bytes, const std::string& name);
 

@@ -50,6 +50,13 @@ float bfloat16_to_float(uint16_t bits) {
   return std::bit_cast<float>(uint32_t(bits) << 16);
 }
 
+uint16_t float_to_bfloat16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7fffffff) > 0x7f800000)
+    return uint16_t(bits >> 16 | 0x40);  // rounding could make it infinite
+  return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 template <class Element, class Convert>
 std::vector<float> convert_elements(const Array& array, const Convert& convert) {
   std::vector<float> floats(array.bytes.size() / sizeof(Element));
@@ -113,6 +120,17 @@ std::vector<float> to_f32(const Array& array) {
   if (array.dtype == "I64") return convert_elements<int64_t>(array, cast);
   if (array.dtype == "I32") return convert_elements<int32_t>(array, cast);
   fail("an array of dtype {} cannot be read as F32; save it as F32, F16, BF16, F64, I64 or I32", array.dtype);
+}
+
+Array to_bf16(const Array& array) {
+  if (array.dtype != "F32") return array;
+  const auto values = to_f32(array);
+  Array half{array.shape, "BF16", std::vector<std::byte>(values.size() * sizeof(uint16_t))};
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint16_t bits = float_to_bfloat16(values[i]);
+    std::memcpy(half.bytes.data() + i * sizeof bits, &bits, sizeof bits);
+  }
+  return half;
 }
 
 }  // namespace signet::models

@@ -46,4 +46,8 @@ std::string printable(std::string_view name);
 /// dtype and std::invalid_argument for an array whose bytes do not fit its shape.
 std::vector<float> to_f32(const Array& array);
 
+/// An F32 array in half the bytes: each element rounded to the nearest bfloat16, ties to even. NaN stays NaN.
+/// Arrays of another dtype come back as they are.
+Array to_bf16(const Array& array);
+
 }  // namespace signet::models

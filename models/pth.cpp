@@ -16,6 +16,7 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
+constexpr std::string_view kExtra = "extra/";
 constexpr int64_t kStreamVersion = 1001;
 // 0x1950a86a20f9469cfc6c, as a pickle writes an integer of more than 8 bytes.
 constexpr std::string_view kStreamMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
@@ -82,7 +83,13 @@ Archive parse_zip_form(std::string_view bytes, const std::string& source) {
            storage.bytes.size(), storage.elements, storage.dtype);
     }
   }
-  return object.read_tensors();
+  Archive archive = object.read_tensors();
+  for (const auto& [name, entry] : by_name) {
+    if (!name.starts_with(kExtra)) continue;
+    check_crc32(*entry, source);
+    archive.metadata.emplace(name.substr(kExtra.size()), entry->content);
+  }
+  return archive;
 }
 
 /// The pickles and storages of the stream form, one after the other.

@@ -26,7 +26,7 @@ namespace signet::models {
 /// no tensor of its own but a dict of tensors called "state_dict", "model_state_dict" or "model" (the first
 /// of these that it has), only that one is read. Whatever is not a tensor or a dict (epochs, optimiser state)
 /// is left out; metadata["skipped"] lists the names, separated by ", ". Views are made contiguous, shared
-/// storages copied.
+/// storages copied. Entries `<name>/extra/<key>` of the zip become metadata too.
 ///
 /// Throws Error, with the file, the tensor and the reason, for a file that is damaged or does not hold a dict
 /// of tensors; a pickled module is refused with the advice to save its state_dict.

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/checkpoint_file.h"
+#include "models/fold.h"
 #include "models/safetensors.h"
 #include "models/state_dict.h"
 #include "tensor/error.h"
@@ -71,7 +72,10 @@ void save_classifier(const std::filesystem::path& path, models::Network& network
 }
 
 std::optional<CheckpointForm> read_form(const std::filesystem::path& path) {
-  const models::Archive archive = models::read_checkpoint(path);
+  return read_form(models::read_checkpoint(path), path);
+}
+
+std::optional<CheckpointForm> read_form(const models::Archive& archive, const std::filesystem::path& path) {
   const auto entry = archive.metadata.find(kKey);
   if (entry == archive.metadata.end()) return std::nullopt;
   const Json about = parse_metadata(entry->second, path);
@@ -79,7 +83,10 @@ std::optional<CheckpointForm> read_form(const std::filesystem::path& path) {
 }
 
 Classifier load_classifier(const std::filesystem::path& path, Device device) {
-  const models::Archive archive = models::read_checkpoint(path);
+  return load_classifier(models::read_checkpoint(path), path, device);
+}
+
+Classifier load_classifier(const models::Archive& archive, const std::filesystem::path& path, Device device) {
   const auto entry = archive.metadata.find(kKey);
   if (entry == archive.metadata.end()) {
     fail(
@@ -97,7 +104,9 @@ Classifier load_classifier(const std::filesystem::path& path, Device device) {
     fail("{}: its preprocessing is not the one that {} uses; it was written by another version of signet",
          path.string(), result.network->architecture());
   }
-  models::load_weights(*result.network, archive, path.string());
+  const auto batchnorm = archive.metadata.find(kBatchnormKey);
+  const bool folded = batchnorm != archive.metadata.end() && batchnorm->second == kFolded;
+  models::load_weights(*result.network, folded ? models::unfold_batchnorm(archive) : archive, path.string());
   return result;
 }
 

@@ -34,9 +34,19 @@ struct CheckpointForm {
 /// The form of a checkpoint; none for weights that save_classifier did not write. Throws Error for a file
 /// that cannot be read.
 std::optional<CheckpointForm> read_form(const std::filesystem::path& path);
+/// The same of what was read from a file.
+std::optional<CheckpointForm> read_form(const models::Archive& archive, const std::filesystem::path& path);
 
-/// Reads what save_classifier wrote. Throws Error for a damaged file, and for a checkpoint without this
-/// metadata (plain weights say neither their classes nor their preprocessing).
+/// Reads what save_classifier wrote, or what `signet export` made of it. Throws Error for a damaged file, and
+/// for a checkpoint without this metadata (plain weights say neither their classes nor their preprocessing).
 Classifier load_classifier(const std::filesystem::path& path, Device device = {});
+/// The same of what was read from a file.
+Classifier load_classifier(const models::Archive& archive, const std::filesystem::path& path,
+                           Device device = {});
+
+/// How a checkpoint says that its batchnorms are folded into the convolutions (models/fold.h):
+/// metadata[kBatchnormKey] is kFolded. Such a checkpoint loads like any other.
+inline constexpr const char* kBatchnormKey = "batchnorm";
+inline constexpr const char* kFolded = "folded";
 
 }  // namespace signet::study

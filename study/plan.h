@@ -84,7 +84,7 @@ struct RecipeOptions {
   TrainingOptions training;
   double finetune_lr = 1e-4;
   int finetune_epochs = 5;
-  int finetune_patience = 2;
+  int finetune_patience = 3;
   std::string finetune_folds = "best";  ///< best, all, or numbers like 0,2 (folds count from 0)
   bool batch_statistics = false;
   int image_size = 0;

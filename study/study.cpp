@@ -137,16 +137,32 @@ struct Weights {
   std::string sha256, report;
 };
 
-Weights load_fitting_weights(const StudyOptions& o, int classes) {
+/// Takes the head out of weights for as many classes with other names: its rows would stand for the wrong
+/// ones. Returns what is to be said about it.
+std::string drop_foreign_head(models::Archive& archive, models::Network& network, const StudyOptions& o,
+                              const std::vector<std::string>& classes) {
+  const auto form = read_form(archive, o.weights);
+  if (!form || form->classes == classes || form->classes.size() != classes.size()) return {};
+  const auto head = models::head_names(network);
+  std::erase_if(archive.entries, [&](const auto& entry) {
+    return std::find(head.begin(), head.end(), entry.first) != head.end();
+  });
+  return fmt::format("; its head is for other classes ({}, …) and is replaced by a new one",
+                     form->classes.front());
+}
+
+Weights load_fitting_weights(const StudyOptions& o, const std::vector<std::string>& class_names) {
   if (o.weights.empty()) return {};
   const std::string bytes = read_file(o.weights);
   Weights weights{models::parse_checkpoint(bytes, o.weights.string()), sha256_hex(bytes), {}};
   const auto plan = std::find_if(o.plans.begin(), o.plans.end(), [](const auto& p) { return p.pretrained; });
   if (plan == o.plans.end()) return weights;
-  const auto network = models::make_network(plan->architecture, classes, plan->image_size, plan->width);
+  const auto network =
+      models::make_network(plan->architecture, int(class_names.size()), plan->image_size, plan->width);
+  const std::string about_head = drop_foreign_head(weights.archive, *network, o, class_names);
   const auto report = models::load_weights(*network, weights.archive, o.weights.string(), true);
   weights.report =
-      fmt::format("{}: {} tensors used{}{}\n", o.weights.string(), report.used.size(),
+      fmt::format("{}: {} tensors used{}{}{}\n", o.weights.string(), report.used.size(), about_head,
                   report.skipped.empty() ? "" : fmt::format("; skipped {}", fmt::join(report.skipped, ", ")),
                   report.missing.empty() ? "" : fmt::format("; missing {}", fmt::join(report.missing, ", ")));
   return weights;
@@ -156,7 +172,7 @@ class Run {
  public:
   Run(const StudyOptions& options, data::Dataset dataset)
       : options_(options),
-        weights_(load_fitting_weights(options, dataset.num_classes())),
+        weights_(load_fitting_weights(options, dataset.classes)),
         store_(load_images(options, std::move(dataset), progress_)) {
     for (const auto split : options.splits) {
       folds_.push_back(data::make_folds(store_.dataset(), split, options.folds, options.seed));

@@ -14,7 +14,7 @@ HWY_BEFORE_NAMESPACE();
 namespace signet::cpu {
 namespace HWY_NAMESPACE {
 
-constexpr int64_t kPoolBlock = 64;
+constexpr int64_t kPoolBlock = 32;
 
 // One output pixel, `count` <= kPoolBlock channels, of the window [top, bottom) x [left, right) of the plane
 // x.
@@ -62,6 +62,25 @@ void maxpool_row(float* y, int32_t* index, const float* x, int64_t oy, const Poo
       } else {
         maxpool_window(y + at, index ? index + at : nullptr, x + c, from, to, begin, end, s.in_width,
                        s.channels, s.channels - c);
+      }
+    }
+  }
+}
+
+// One row of output pixels where windows neither overlap nor leave gaps: every input pixel belongs to one
+// window. dx stands at the first of the window's rows, dy and index at the row.
+void maxpool_gradient_tiled_row(float* dx, const float* dy, const int32_t* index, int64_t oy,
+                                const Pool2dShape& s) {
+  const int64_t channels = s.channels;
+  for (int64_t ox = 0; ox < s.out_width(); ++ox, dy += channels, index += channels) {
+    for (int64_t ky = 0; ky < s.kernel; ++ky) {
+      for (int64_t kx = 0; kx < s.kernel; ++kx) {
+        const int64_t ix = ox * s.kernel + kx;
+        const auto here = int32_t((oy * s.kernel + ky) * s.in_width + ix);
+        float* HWY_RESTRICT to = dx + (ky * s.in_width + ix) * channels;
+        const int32_t* HWY_RESTRICT place = index;
+        const float* HWY_RESTRICT from = dy;
+        for (int64_t c = 0; c < channels; ++c) to[c] = place[c] == here ? from[c] : 0.0f;
       }
     }
   }
@@ -122,6 +141,7 @@ namespace signet::cpu {
 
 HWY_EXPORT(maxpool_row);
 HWY_EXPORT(maxpool_gradient_row);
+HWY_EXPORT(maxpool_gradient_tiled_row);
 HWY_EXPORT(avgpool_image);
 HWY_EXPORT(avgpool_gradient_image);
 
@@ -137,6 +157,16 @@ void maxpool_forward(float* y, int32_t* index, const float* x, const Pool2dShape
 }
 
 void maxpool_backward(float* dx, const float* dy, const int32_t* index, const Pool2dShape& s) {
+  if (s.kernel == s.stride && s.padding == 0 && s.in_height % s.kernel == 0 && s.in_width % s.kernel == 0) {
+    const auto kernel = HWY_DYNAMIC_DISPATCH(maxpool_gradient_tiled_row);
+    const int64_t row = s.out_width() * s.channels, area = s.kernel * s.kernel;
+    const int64_t grain = std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, area * row));
+    parallel_ranges(s.batch * s.out_height(), grain, [&](int64_t begin, int64_t end, int64_t) {
+      for (int64_t r = begin; r < end; ++r)
+        kernel(dx + r * area * row, dy + r * row, index + r * row, r % s.out_height(), s);
+    });
+    return;
+  }
   const auto kernel = HWY_DYNAMIC_DISPATCH(maxpool_gradient_row);
   const int64_t row = s.in_width * s.channels, plane = s.out_height() * s.out_width() * s.channels;
   const int64_t grain = std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, row));

@@ -76,38 +76,33 @@ HWY_INLINE void transform_output(Vector (&y)[4], const Vector (&m)[6]) {
 HWY_INLINE void transform_filters(float* to, int64_t point_pitch, const WinogradConv& conv, int64_t c,
                                   int64_t o) {
   const Lanes t;
-  alignas(64) float block[kPoints][kLanes * kLanes];
-  // Memory runs along w's last axis: the columns if transposed, else the channels.
-  const int64_t last_axis = conv.transposed ? conv.columns : conv.channels;
-  const int64_t outer = conv.transposed ? c : o, inner = conv.transposed ? o : c;
+  // The vectors run along the columns: w's last axis if transposed, else its first.
+  alignas(64) float turned[9][kLanes * kLanes];  // [tap][channel][column]
+  if (!conv.transposed) {
+    for (int64_t tap = 0; tap < 9; ++tap) {
+      const float* w = conv.w + (o * 9 + tap) * conv.channels + c;
+      for (int64_t i = 0; i < kLanes; ++i)
+        for (int64_t j = 0; j < kLanes; ++j) turned[tap][i * kLanes + j] = w[j * 9 * conv.channels + i];
+    }
+  }
   for (int64_t i = 0; i < kLanes; ++i) {
-    const float* w = conv.w + (outer + i) * 9 * last_axis + inner;
+    const auto tap_of = [&](int64_t tap) HWY_ATTR {
+      return conv.transposed ? hn::LoadU(t, conv.w + ((c + i) * 9 + 8 - tap) * conv.columns + o)
+                             : hn::Load(t, turned[tap] + i * kLanes);
+    };
     Vector rows[6][3];
     for (int64_t x = 0; x < 3; ++x) {
       Vector g[3], u[6];
-      for (int64_t y = 0; y < 3; ++y)
-        g[y] = hn::LoadU(t, w + (conv.transposed ? 8 - (y * 3 + x) : y * 3 + x) * last_axis);
+      for (int64_t y = 0; y < 3; ++y) g[y] = tap_of(y * 3 + x);
       transform_filter(u, g);
       for (int64_t y = 0; y < 6; ++y) rows[y][x] = u[y];
     }
     for (int64_t y = 0; y < 6; ++y) {
       Vector u[6];
       transform_filter(u, rows[y]);
-      for (int64_t x = 0; x < 6; ++x) {
-        const int64_t point = y * 6 + x;
-        if (conv.transposed) {
-          hn::Store(u[x], t, to + point * point_pitch + i * kPanelColumns);
-        } else {
-          hn::Store(u[x], t, block[point] + i * kLanes);
-        }
-      }
+      for (int64_t x = 0; x < 6; ++x) hn::Store(u[x], t, to + (y * 6 + x) * point_pitch + i * kPanelColumns);
     }
   }
-  if (conv.transposed) return;
-  for (int64_t point = 0; point < kPoints; ++point)
-    for (int64_t i = 0; i < kLanes; ++i)
-      for (int64_t j = 0; j < kLanes; ++j)
-        to[point * point_pitch + i * kPanelColumns + j] = block[point][j * kLanes + i];
 }
 
 /// Transformed filters of kFilterChannels channels from c on and a panel of columns from o on, to

@@ -130,6 +130,19 @@ TEST_CASE("finetune goes on from a network trained from scratch as well") {
   CHECK(contains(folder.read("second/results.csv"), "mlp-all,all,0,0,"));
 }
 
+TEST_CASE("a head for other classes is replaced, even one of the same size") {
+  const Folder folder;
+  copy_classes(folder, {"a", "c"});
+  const Words same{"finetune", "--data", "data",     "--weights", narrow_checkpoint().string(),
+                   "--folds",  "2",      "--epochs", "1",         "--dry-run"};
+  const Result other = check_succeeds(folder, same);
+  CHECK(contains(other.out, "its head is for other classes (a, …) and is replaced by a new one"));
+  CHECK(contains(other.out, "missing fc.weight, fc.bias"));
+  const Folder again;
+  copy_classes(again, {"a", "b"});
+  CHECK_FALSE(contains(check_succeeds(again, same).out, "other classes"));
+}
+
 TEST_CASE("predict names classes for files and folders, and an unreadable file does not stop it") {
   const Folder folder;
   copy_classes(folder, {"a", "b"});
@@ -144,7 +157,7 @@ TEST_CASE("predict names classes for files and folders, and an unreadable file d
   CHECK(contains(first_line(two.out), " a "));
   CHECK(contains(first_line(two.out), " b "));
   folder.write("data/b/aaa.jpg", "this is no picture");
-  const Result bad = folder.run({"predict", checkpoint, "data", "--csv"});
+  const Result bad = folder.run({"predict", checkpoint, "data", "--format", "csv"});
   CHECK(bad.status == 2);
   CHECK(bad.err ==
         "signet: data/b/aaa.jpg: is not a JPEG or PNG image, whatever its name says; convert or delete "

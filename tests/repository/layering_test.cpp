@@ -35,7 +35,9 @@ const std::map<std::string, std::set<std::string>>& allowed() {
 const std::map<std::string, std::set<std::string>>& behind() {
   static const std::map<std::string, std::set<std::string>> table{
       {"stb_image.h", {"data/decode.cpp"}},
-      {"nlohmann", {"models/safetensors.cpp", "study/records_json.cpp", "study/checkpoint.cpp"}},
+      {"stb_image_write.h", {"data/encode.cpp"}},
+      {"nlohmann",
+       {"models/safetensors.cpp", "study/records_json.cpp", "study/checkpoint.cpp", "study/answer_json.cpp"}},
       {"torch", {}},
       {"cudnn.h", {}},
       {"cublas_v2.h", {}},

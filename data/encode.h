@@ -1,5 +1,5 @@
 #pragma once
-// Writing images as PNG.
+// Images as the bytes of PNG and JPEG files.
 
 #include <filesystem>
 #include <string>
@@ -12,7 +12,11 @@ namespace signet::data {
 /// do not fit its shape.
 std::string encode_png(const Image& image);
 
-/// Writes the image to `path`, atomically. Throws Error when that fails.
+/// The bytes of a baseline JPEG file of the image. `quality` goes from 1 to 100 (colours are subsampled up to
+/// 90). Throws std::invalid_argument as above, and for another quality.
+std::string encode_jpeg(const Image& image, int quality);
+
+/// Writes the image to `path` as a PNG file, atomically. Throws Error when that fails.
 void write_png(const std::filesystem::path& path, const Image& image);
 
 }  // namespace signet::data
