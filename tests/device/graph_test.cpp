@@ -1,5 +1,6 @@
 // Tensors, memory and graphs on the device.
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -124,13 +125,23 @@ TEST_CASE("what cannot be recorded is refused, and the device goes on") {
 }
 
 TEST_CASE("a graph keeps the workspace that its kernels write to") {
-  const Tensor x = Tensor::full({1000}, 1, kCuda), sum = Tensor::zeros({1}, kCuda);
+  const Tensor x = Tensor::full({1 << 20}, 1, kCuda), sum = Tensor::zeros({1}, kCuda);
   const auto work = [&] { SIGNET_LAUNCH(kCuda, sum_of_squares, sum.data(), x.data(), x.size()); };
   work();
   CapturedGraph graph(kCuda, work);
-  cuda::workspace(int64_t{32} << 20);  // a larger one takes the place of the first
+  // A larger one takes its place; were the first one free now, something else would get its memory.
+  cuda::workspace(int64_t{32} << 20);
+  std::vector<Tensor> others;
+  for (int i = 0; i < 40; ++i) cuda::release(cuda::allocate(int64_t{8} << 20));
+  for (int64_t size = 64; size <= (1 << 16); size *= 2) {
+    for (int k = 0; k < 8; ++k) others.push_back(Tensor::full({size}, 5, kCuda));
+  }
   graph.launch();
-  CHECK(sum.item() == 1000);
+  CHECK(sum.item() == 1 << 20);
+  for (const auto& other : others) {
+    const auto values = other.to_vector();
+    CHECK(std::all_of(values.begin(), values.end(), [](float v) { return v == 5; }));
+  }
 }
 
 }  // namespace

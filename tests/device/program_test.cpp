@@ -126,6 +126,15 @@ TEST_CASE_FIXTURE(Signs, "a study on the device: killed and resumed to the same 
   }
 }
 
+TEST_CASE_FIXTURE(Signs, "the trunk shared by the folds gives the bits of the trunk run for each") {
+  const Words words{"cv",       "--data",   "data",    "--weights", narrow_checkpoint().string(),
+                    "--epochs", "2",        "--folds", "3",         "--batch-size",
+                    "5",        "--device", "cuda",    "--output"};
+  check_succeeds(folder, with(words, {"shared"}));
+  check_succeeds(folder, with(words, {"alone", "--no-share-trunk"}));
+  CHECK(folder.read("shared/predictions.csv") == folder.read("alone/predictions.csv"));
+}
+
 TEST_CASE_FIXTURE(Signs, "every other verb that computes takes the device, weights crossing both ways") {
   const Words small{"--folds", "2", "--epochs", "1", "--batch-size", "6"};
   check_succeeds(
