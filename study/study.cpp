@@ -14,7 +14,9 @@
 #include "study/interrupt.h"
 #include "study/process_info.h"
 #include "study/run_folder.h"
+#include "study/source.h"
 #include "study/table.h"
+#include "study/typical.h"
 #include "tensor/error.h"
 #include "tensor/files.h"
 #include "tensor/sha256.h"
@@ -300,7 +302,9 @@ class Run {
       for (const auto& [which, weights] :
            {std::pair("best", &result.best), std::pair("last", &result.last)}) {
         const auto network = validation.network_of(plan, weights->at(result.best_fold));
-        save_classifier(folder.weights(plan.name, which), *network, dataset.classes, options_.seed);
+        const auto typical = typical_of(store_, preprocessing_of(network->input()).spec());
+        save_classifier(folder.weights(plan.name, which), *network, dataset.classes, options_.seed,
+                        {{kTypicalKey, to_json(typical)}});
       }
       summary.models.push_back(summarise(record));
       summary.seconds += record.seconds;
