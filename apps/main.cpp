@@ -48,6 +48,7 @@ int run(int argc, char** argv) {
   apps::add_val(app);
   apps::add_predict(app);
   apps::add_data(app);
+  apps::add_report(app);
   apps::add_bench(app);
   apps::add_info(app);
   try {

@@ -10,6 +10,7 @@ void add_train_verbs(CLI::App& app);  ///< cv, train, finetune
 void add_val(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_data(CLI::App& app);
+void add_report(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_info(CLI::App& app);
 

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "data/png.h"
+#include "data/encode.h"
 #include "kernels/parallel.h"
 #include "kernels/philox.h"
 #include "tensor/error.h"

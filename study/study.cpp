@@ -13,6 +13,7 @@
 #include "study/cross_validation.h"
 #include "study/interrupt.h"
 #include "study/process_info.h"
+#include "study/report.h"
 #include "study/run_folder.h"
 #include "study/table.h"
 #include "tensor/error.h"
@@ -236,6 +237,10 @@ class Run {
       }
     }
     print_tables(result);
+    std::fflush(stdout);
+    const fs::path page = write_report(folder.path(), &store_, {.original = options_.original_table});
+    fmt::print("\nthe report is {}\nwritten to {}\n", page.string(), result.folder.string());
+    std::fflush(stdout);
     return result;
   }
 
@@ -332,8 +337,6 @@ class Run {
       }
       fmt::print("\n");
     }
-    fmt::print("\nwritten to {}\n", result.folder.string());
-    std::fflush(stdout);
   }
 
   const StudyOptions& options_;

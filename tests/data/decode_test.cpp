@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "data/png.h"
+#include "data/encode.h"
 #include "tests/data/fixtures.h"
 #include "tests/data/jpeg_files.h"
 

@@ -5,7 +5,7 @@
 
 #include <atomic>
 
-#include "data/png.h"
+#include "data/encode.h"
 #include "kernels/philox.h"
 #include "tensor/files.h"
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "data/encode.h"
 #include "data/folds.h"
-#include "data/png.h"
 #include "kernels/parallel.h"
 #include "tests/data/fixtures.h"
 

@@ -1,5 +1,5 @@
 #pragma once
-// Writing images as PNG.
+// Writing images as PNG or JPEG.
 
 #include <filesystem>
 #include <string>
@@ -14,5 +14,9 @@ std::string encode_png(const Image& image);
 
 /// Writes the image to `path`, atomically. Throws Error when that fails.
 void write_png(const std::filesystem::path& path, const Image& image);
+
+/// The bytes of a baseline JPEG file of the image, at a quality from 1 to 100. Throws std::invalid_argument
+/// as encode_png does, and for another quality.
+std::string encode_jpeg(const Image& image, int quality);
 
 }  // namespace signet::data
