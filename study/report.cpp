@@ -250,6 +250,17 @@ class Page {
     return found == split.models.end() ? nullptr : &*found;
   }
 
+  /// The models of all splits, each once.
+  std::vector<std::string> model_names() const {
+    std::vector<std::string> names;
+    for (const auto& split : run_.splits) {
+      for (const auto& model : split.models) {
+        if (std::ranges::find(names, model.name) == names.end()) names.push_back(model.name);
+      }
+    }
+    return names;
+  }
+
   std::string side_by_side() const {
     std::string text = "<section id=\"splits\">\n<h2>The splits side by side</h2>\n";
     for (const auto& split : run_.splits) text += leakage(split);
@@ -268,16 +279,19 @@ class Page {
     const auto& last = run_.splits.back();
     table += fmt::format("<th scope=\"col\">{} − {}</th></tr></thead>\n<tbody>\n", esc(last.name),
                          esc(first.name));
-    for (const auto& model : first.models) {
-      table += fmt::format("<tr><th scope=\"row\">{}</th>", esc(model.name));
+    for (const auto& name : model_names()) {
+      table += fmt::format("<tr><th scope=\"row\">{}</th>", esc(name));
       for (const auto& split : run_.splits) {
-        const ReportModel* same = find(split, model.name);
-        table += fmt::format("<td>{}</td>", same == nullptr ? "–" : esc(table_row(same->summary)[2]));
+        const ReportModel* model = find(split, name);
+        table += fmt::format("<td>{}</td>", model == nullptr ? "–" : esc(table_row(model->summary)[2]));
       }
-      const ReportModel* other = find(last, model.name);
-      const double points =
-          other == nullptr ? Scores::kNone : 100 * (other->summary.val_acc - model.summary.val_acc);
-      table += std::isfinite(points) ? fmt::format("<td>{:+.2f}</td></tr>\n", points) : "<td>–</td></tr>\n";
+      const ReportModel *before = find(first, name), *after = find(last, name);
+      const double points = before == nullptr || after == nullptr
+                                ? Scores::kNone
+                                : 100 * (after->summary.val_acc - before->summary.val_acc);
+      table += fmt::format(
+          "<td>{}</td></tr>\n",
+          std::isfinite(points) ? fmt::format("{}{:.2f}", points < 0 ? "−" : "+", std::abs(points)) : "–");
     }
     return text + framed("Validation accuracy under each split", table + "</tbody>\n</table>\n") +
            "</section>\n";

@@ -34,6 +34,7 @@ a { color: var(--link); }
 p, li, figcaption { max-width: 48rem; }
 code { background: var(--panel); padding: 0.1em 0.3em; border-radius: 3px; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
+header strong, .options thead th { white-space: nowrap; }
 h3:focus { outline: none; }
 .skip { position: absolute; left: -100rem; }
 .skip:focus { left: 1rem; top: 0.5rem; background: var(--page); padding: 0.4rem; z-index: 2; }
@@ -57,7 +58,7 @@ nav ul { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap
 
 .scroll { overflow-x: auto; margin: 0.6rem 0 1rem; max-width: 100%; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.92rem; }
-caption { text-align: left; color: var(--muted); padding-bottom: 0.3rem; }
+caption { text-align: left; color: var(--muted); padding-bottom: 0.3rem; max-width: calc(100vw - 2rem); }
 th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-align: right; }
 th { font-weight: 600; }
 th[scope="row"], th[scope="rowgroup"], thead th:first-child, .options td, .answers td, .answers th {
@@ -65,6 +66,7 @@ th[scope="row"], th[scope="rowgroup"], thead th:first-child, .options td, .answe
 th[scope="colgroup"] { text-align: center; }
 th[scope="rowgroup"] { padding-top: 0.8rem; color: var(--muted); }
 .comparison td, .comparison tbody th[scope="row"] { white-space: nowrap; }
+.averages tr:first-child > * { border-top: 2px solid var(--line); }
 .options td, .options th { vertical-align: top; overflow-wrap: anywhere; }
 .options { min-width: 18rem; }
 td button { font: inherit; color: var(--ink); background: var(--panel); border: 1px solid var(--line); border-radius: 4px;
@@ -149,7 +151,7 @@ dialog button { font: inherit; padding: 0.2rem 0.8rem; color: var(--ink); backgr
   .model[hidden] { display: block !important; }
   .scroll { overflow: visible; }
   h2, h3, h4 { break-after: avoid; }
-  figure, li, tr { break-inside: avoid; }
+  figure, li, tr, .confusion { break-inside: avoid; }
   .confusion { font-size: 6pt; }
   .confusion th, .confusion td { min-width: 0; width: 4.4mm; height: 4.4mm; }
   .confusion button { height: 4.2mm; font-size: 6pt; }

@@ -66,16 +66,19 @@ class Section {
     const std::string continues = run_.option(model_.name + ".continues");
     const std::string first = run_.option(model_.name + ".first_trainable");
     std::string text = "<p>";
-    text += first.empty() ? "All weights were trained"
-                          : fmt::format("Trained from {} on, the layers before it frozen", esc(first));
-    if (!continues.empty()) text += fmt::format(", going on from {}", esc(continues));
+    if (!run_.option(model_.name + ".architecture").empty()) {
+      text += first.empty() ? "All weights were trained"
+                            : fmt::format("Trained from {} on, the layers before it frozen", esc(first));
+      if (!continues.empty()) text += fmt::format(", going on from {}", esc(continues));
+      text += ". ";
+    }
     std::set<int> folds;
     double seconds = 0;
     for (const auto& record : model_.epochs) {
       folds.insert(record.fold);
       seconds += record.seconds;
     }
-    text += fmt::format(". {} of {} fold{}, {} of training", folds.size(), shown_.split->fold_count(),
+    text += fmt::format("{} of {} fold{}, {} of training", folds.size(), shown_.split->fold_count(),
                         shown_.split->fold_count() == 1 ? "" : "s", duration_text(seconds));
     if (!model_.predictions.empty()) {
       text += fmt::format("; {} of {} validation images right ({})", model_.matrix.correct(),
@@ -223,11 +226,11 @@ class Section {
     for (int64_t k = 0; k < model_.matrix.classes(); ++k) {
       table += class_row(class_name(k), class_scores(model_.matrix, k), taken_for(k));
     }
-    table += "</tbody>\n<tfoot>\n";
+    table += "</tbody>\n<tbody class=\"averages\">\n";
     table += class_row("macro average", average(model_.matrix, Average::macro, Over::all), "");
     table += class_row("weighted average", average(model_.matrix, Average::weighted, Over::all), "");
     return "<h4>By class</h4>\n" +
-           framed("Figures by class of " + model_.name, table + "</tfoot>\n</table>\n");
+           framed("Figures by class of " + model_.name, table + "</tbody>\n</table>\n");
   }
 
   std::string answer_rows(const std::vector<const Prediction*>& predictions) const {
