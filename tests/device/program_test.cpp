@@ -100,8 +100,8 @@ TEST_CASE_FIXTURE(Signs, "a study on the device: killed and resumed to the same 
   check_same(bits(folder, "whole"), bits(folder, "killed"));
 
   // Its checkpoints are used on either device, with the same answers.
-  const Words predict{"predict", "whole/weights/resnet18-layer4-best.safetensors", "data/a", "data/v",
-                      "--csv"};
+  const Words predict{
+      "predict", "whole/weights/resnet18-layer4-best.safetensors", "data/a", "data/v", "--format", "csv"};
   const auto answers = [&](const std::string& device) {
     std::istringstream lines(check_succeeds(folder, with(predict, {"--device", device})).out);
     std::vector<std::pair<std::string, double>> all;
