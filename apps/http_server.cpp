@@ -77,6 +77,7 @@ std::optional<size_t> parse_length(const std::string& text) {
 /// Sockets by the thousand would pass FD_SETSIZE, where the library gives up.
 constexpr int kMostConnections = 900;
 constexpr int kBacklog = 1024;
+constexpr int kMostRequests = 1000;  // on one connection, so that others get their turn
 
 }  // namespace
 
@@ -93,6 +94,9 @@ class HttpServer::Impl : public httplib::Server {
  public:
   explicit Impl(HttpLimits limits) : limits_(limits), wake_(::eventfd(0, EFD_CLOEXEC)) {
     limits_.connections = std::clamp(limits_.connections, 1, kMostConnections);
+    // What the library says in its Keep-Alive header; serve_connection sees to it.
+    set_keep_alive_max_count(kMostRequests);
+    set_keep_alive_timeout(std::chrono::duration_cast<std::chrono::seconds>(limits_.idle_time).count());
     set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       answer(request, response);
       return HandlerResponse::Handled;
@@ -229,13 +233,15 @@ void HttpServer::Impl::serve_connection(int socket) {
   HttpConnection connection(socket);
   ConnectionStream stream(connection);
   bool goes_on = true;
-  while (goes_on && connection.wait_for_request(limits_.idle_time, [this] { return bool(stopping_); })) {
+  int left = kMostRequests;
+  const auto stopping = [this] { return bool(stopping_); };
+  while (goes_on && left-- > 0 && connection.wait_for_request(limits_.idle_time, stopping)) {
     Current now{connection, Clock::now() + limits_.request_time};
     connection.allow(limits_.header_bytes, now.deadline);
     connection.set_write_deadline(now.deadline);
     current = &now;
     bool asked_to_close = false;
-    goes_on = process_request(stream, stopping_, asked_to_close, [](httplib::Request& request) {
+    goes_on = process_request(stream, stopping_ || left == 0, asked_to_close, [](httplib::Request& request) {
       request.headers.erase("Accept-Encoding");  // answers are short or images
     });
     current = nullptr;
