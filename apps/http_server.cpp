@@ -54,7 +54,7 @@ class ConnectionStream : public httplib::Stream {
 struct Current {
   HttpConnection& connection;
   Clock::time_point deadline;
-  bool routed = false;
+  bool answered = false;
   bool must_close = false;  ///< bytes of the request may be left unread
   size_t reserved = 0;      ///< of the bytes that all bodies may take
 };
@@ -129,6 +129,8 @@ class HttpServer::Impl : public httplib::Server {
   HttpResponse respond(const httplib::Request& request);
   std::optional<HttpResponse> read_body(const httplib::Request& request, std::string& body);
   void refuse(httplib::Response& response);
+  HttpResponse refusal(int status);
+  void refuse_unfinished_line();
 
   HttpLimits limits_;
   int listener_ = -1, wake_;
@@ -244,6 +246,7 @@ void HttpServer::Impl::serve_connection(int socket) {
     goes_on = process_request(stream, stopping_ || left == 0, asked_to_close, [](httplib::Request& request) {
       request.headers.erase("Accept-Encoding");  // answers are short or images
     });
+    refuse_unfinished_line();
     current = nullptr;
     body_bytes_ -= now.reserved;
     goes_on = goes_on && !asked_to_close && !now.must_close && !stopping_;
@@ -253,7 +256,7 @@ void HttpServer::Impl::serve_connection(int socket) {
 
 void HttpServer::Impl::answer(const httplib::Request& request, httplib::Response& response) {
   const auto start = Clock::now();
-  current->routed = true;
+  current->answered = true;
   HttpResponse made;
   try {
     made = respond(request);
@@ -332,9 +335,15 @@ std::optional<HttpResponse> HttpServer::Impl::read_body(const httplib::Request& 
 
 /// What the library refuses by itself: a request line or headers that make no sense, or too many of them.
 void HttpServer::Impl::refuse(httplib::Response& response) {
-  if (current == nullptr || current->routed) return;
+  if (current == nullptr || current->answered) return;
+  fill_in(response, refusal(response.status == 414 ? 414 : 400));
+}
+
+/// What is said of a request whose headers never came to their end, or else with the status given.
+HttpResponse HttpServer::Impl::refusal(int status) {
+  current->answered = true;
   current->must_close = true;
-  HttpResponse made = http_error(400, "this is no HTTP request");
+  HttpResponse made = http_error(status, status == 414 ? "the path is too long" : "this is no HTTP request");
   if (current->connection.budget_used_up()) {
     made = http_error(431,
                       fmt::format("request line and headers take more than {} bytes", limits_.header_bytes));
@@ -343,7 +352,18 @@ void HttpServer::Impl::refuse(httplib::Response& response) {
     current->connection.set_write_deadline(Clock::now() + std::chrono::seconds(1));
   }
   observer("", made.status, 0);
-  fill_in(response, made);
+  return made;
+}
+
+/// The library closes without a word where even the request line has no end.
+void HttpServer::Impl::refuse_unfinished_line() {
+  if (current->answered || !(current->connection.budget_used_up() || current->connection.deadline_passed()))
+    return;
+  const HttpResponse made = refusal(400);
+  const std::string text = fmt::format(
+      "HTTP/1.1 {} Refused\r\nConnection: close\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n{}",
+      made.status, made.content_type, made.body.size(), made.body);
+  current->connection.write(text.data(), text.size());
 }
 
 HttpServer::HttpServer(HttpLimits limits) : impl_(std::make_unique<Impl>(limits)) {}
