@@ -11,7 +11,6 @@
 #include "kernels/parallel.h"
 #include "models/checkpoint_file.h"
 #include "models/state_dict.h"
-#include "nn/functions.h"
 #include "study/fold_trainer.h"
 #include "study/process_info.h"
 #include "tensor/autograd.h"
@@ -96,10 +95,10 @@ void bench_step(const BenchFlags& flags, Device device, bool layer4) {
   const Tensor x = random_images(*network, flags.batch, device);
   std::vector<int32_t> labels;
   for (int i = 0; i < flags.batch; ++i) labels.push_back(i % kClasses);
-  const Tensor y = Tensor::from(labels, {flags.batch}, device);
+  const study::Input input{x, Tensor::from(labels, {flags.batch}, device), labels};
+  study::TrainingStep step(*network, trainable, {});
   const double seconds = median_seconds(flags.repetitions, device, [&] {
-    adam->clear_gradients();
-    backward(nn::cross_entropy(network->forward(x), y));
+    step.run(input, 0);
     adam->step(1e-4);
   });
   report(flags, layer4 ? "layer4" : "step", flags.batch / seconds, seconds);

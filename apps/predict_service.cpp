@@ -14,6 +14,7 @@
 #include "kernels/parallel.h"
 #include "study/answer_json.h"
 #include "study/text.h"
+#include "tensor/base64.h"
 #include "tensor/error.h"
 
 namespace signet::apps {
@@ -55,19 +56,6 @@ HttpResponse page(const std::string& type, std::string_view text) {
 }
 
 }  // namespace
-
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t count = std::min<size_t>(3, bytes.size() - i);
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k) group = group << 8 | (k < count ? uint8_t(bytes[i + k]) : 0);
-    for (size_t k = 0; k < 4; ++k) text += k <= count ? kDigits[group >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
-}
 
 PredictService::PredictService(const study::Inference& inference, std::optional<study::Typical> typical,
                                ServiceOptions options)

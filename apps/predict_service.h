@@ -63,7 +63,4 @@ class PredictService {
   study::InferenceQueue queue_;
 };
 
-/// The bytes in base64 (RFC 4648).
-std::string base64(std::string_view bytes);
-
 }  // namespace signet::apps

@@ -19,12 +19,16 @@ add_library(signet_flags INTERFACE)
 target_include_directories(signet_flags INTERFACE ${CMAKE_SOURCE_DIR})
 # -ffp-contract=off: a fused multiply-add appears only where a kernel asks for one, so that the bits do not
 # depend on what the compiler happened to contract.
-target_compile_options(signet_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Werror -ffp-contract=off)
+# Flags of the host's compiler; cmake/SignetCuda.cmake has nvcc's.
+target_compile_options(signet_flags INTERFACE
+                       "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Werror;-ffp-contract=off>")
 # g++ 12 sees an overflow in fmt's inlined formatting of integers that cannot happen.
-target_compile_options(signet_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
+target_compile_options(signet_flags INTERFACE
+                       $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-stringop-overflow>)
 target_compile_definitions(signet_flags INTERFACE SIGNET_VERSION="${PROJECT_VERSION}")
 if(SIGNET_SANITIZE)
-  target_compile_options(signet_flags INTERFACE -fsanitize=${SIGNET_SANITIZE} -fno-sanitize-recover=all)
+  target_compile_options(signet_flags INTERFACE
+                         "$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${SIGNET_SANITIZE};-fno-sanitize-recover=all>")
   target_link_options(signet_flags INTERFACE -fsanitize=${SIGNET_SANITIZE})
 endif()
 

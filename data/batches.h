@@ -1,5 +1,6 @@
 #pragma once
-// Batches of normalised images, made ahead of time on a background thread.
+// Batches of images, made ahead of time on a background thread: normalised ones for the CPU, or pixels and
+// warps, of which a device makes the normalised ones (data/device_batches.h).
 
 #include <array>
 #include <condition_variable>
@@ -15,6 +16,7 @@
 #include "data/augment.h"
 #include "data/shuffle.h"
 #include "data/store.h"
+#include "tensor/staging.h"
 
 namespace signet::data {
 
@@ -41,36 +43,54 @@ void load_batch(Batch& batch, const ImageStore& store, std::span<const int> indi
                 const Preprocessing& preprocessing, const Augmentation* augmentation = nullptr,
                 uint64_t seed = 0, int64_t epoch = 0);
 
+/// What image_warp makes a batch of, in memory from which a device is given copies.
+struct RawBatch {
+  explicit RawBatch(Device device = {}) : pixels(device), warps(device), labels(device) {}
+
+  int count = 0, height = 0, width = 0, channels = 0;
+  Staging<uint8_t> pixels;   ///< [count, height, width, channels]
+  Staging<ImageWarp> warps;  ///< [count]
+  Staging<int32_t> labels;   ///< [count]
+  std::vector<int> indices;  ///< [count]
+};
+
+/// The same images before their warp.
+void load_batch(RawBatch& batch, const ImageStore& store, std::span<const int> indices,
+                const Preprocessing& preprocessing, const Augmentation* augmentation = nullptr,
+                uint64_t seed = 0, int64_t epoch = 0);
+
 struct LoaderOptions {
   int batch_size = 32;
   Preprocessing preprocessing = {};
   std::optional<Augmentation> augmentation = {};  ///< none: validation
   uint64_t seed = 0;
   int64_t epoch = 0;
-  int prefetch = 2;  ///< batches made ahead; 0 makes each batch when it is asked for, without a thread
+  int prefetch = 2;    ///< batches made ahead; 0 makes each batch when it is asked for, without a thread
+  Device device = {};  ///< where raw batches go
 };
 
 /// Hands out the images of `order`, batch by batch, the last one shorter if need be. Contents depend only on
 /// order, preprocessing, augmentation, seed and epoch: not on prefetch, threads or (for an image) batch size.
-class BatchLoader {
+template <class AnyBatch>
+class Loader {
  public:
   /// The store must outlive the loader. Throws std::invalid_argument for a batch size below 1, a negative
   /// prefetch or an index that the store lacks.
-  BatchLoader(const ImageStore& store, std::vector<int> order, LoaderOptions options);
-  BatchLoader(const BatchLoader&) = delete;
-  BatchLoader& operator=(const BatchLoader&) = delete;
+  Loader(const ImageStore& store, std::vector<int> order, LoaderOptions options);
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
   /// Stops the thread after the batch it is making; batches not taken are dropped.
-  ~BatchLoader();
+  ~Loader();
 
   /// The number of batches in all.
   int64_t batches() const;
 
   /// Puts the next batch into `batch`, whose old buffers are used again; false after the last one. Rethrows
   /// here what went wrong while the batch was made.
-  bool next(Batch& batch);
+  bool next(AnyBatch& batch);
 
  private:
-  void make(Batch& batch, int64_t number) const;
+  void make(AnyBatch& batch, int64_t number) const;
   void work(const std::stop_token& stop);
 
   const ImageStore& store_;
@@ -80,9 +100,12 @@ class BatchLoader {
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<Batch> ready_, spare_;
+  std::deque<AnyBatch> ready_, spare_;
   std::exception_ptr failure_;
   std::jthread thread_;  // last: it is joined before what it uses goes
 };
+
+using BatchLoader = Loader<Batch>;
+using RawBatchLoader = Loader<RawBatch>;
 
 }  // namespace signet::data

@@ -1,5 +1,6 @@
 #include "nn/layers.h"
 
+#include "tensor/graph.h"
 #include "tensor/launch.h"
 
 namespace signet::nn {
@@ -30,7 +31,7 @@ BatchNorm2d::BatchNorm2d(int64_t channels, Device device, double momentum_, doub
 Tensor BatchNorm2d::forward(const Tensor& x, const Tensor& residual, bool relu) {
   const BatchNormTensors tensors{weight, bias, running_mean, running_var};
   if (!uses_batch_statistics()) return batchnorm_eval(x, tensors, residual, relu, eps);
-  ++batches_tracked;
+  do_at_each_launch([this] { ++batches_tracked; });
   return batchnorm_train(x, tensors, residual, relu, momentum, eps);
 }
 

@@ -4,7 +4,6 @@
 
 #include <limits>
 
-#include "nn/functions.h"
 #include "study/process_info.h"
 #include "tensor/autograd.h"
 #include "tensor/hash.h"
@@ -56,7 +55,10 @@ FoldTrainer::FoldTrainer(const ModelPlan& plan, int fold, std::unique_ptr<models
   optimizer_ =
       optim::make_optimizer(t.optimizer, std::move(trainable), t.weight_decay, t.momentum, t.nesterov);
   schedule_ = optim::make_schedule(t.lr_scheduler, t.lr, t.epochs);
-  if (t.class_weights) class_weight_ = inverse_frequencies(samples_, device);
+  LossOptions loss;
+  loss.label_smoothing = t.label_smoothing;
+  if (t.class_weights) loss.class_weight = inverse_frequencies(samples_, device);
+  step_ = std::make_unique<TrainingStep>(*network_, optimizer_->parameters(), std::move(loss));
 }
 
 bool FoldTrainer::finished() const {
@@ -94,9 +96,7 @@ Scores FoldTrainer::train_epoch(const Source& source, const std::function<void(i
   ScoreAccumulator scores(samples_.classes);
   source.each_batch(order, t.batch_size, [&](const Input& input) {
     network_->set_random_key(philox_derive(key, uint64_t(fold_), uint64_t(optimizer_->steps())));
-    optimizer_->clear_gradients();
-    Tensor logits = network_->forward(input.x, source.stage(), network_->stage_count());
-    backward(nn::cross_entropy(logits, input.labels, t.label_smoothing, class_weight_));
+    const Tensor logits = step_->run(input, source.stage());
     if (t.clip_grad > 0) optim::clip_gradient_norm(optimizer_->parameters(), t.clip_grad);
     optimizer_->step(rate);
     scores.add_batch(logits.to_vector(), input.label_values);
@@ -107,6 +107,7 @@ Scores FoldTrainer::train_epoch(const Source& source, const std::function<void(i
 }
 
 void FoldTrainer::roll_back() {
+  step_->forget();
   if (kept_epoch() != next_epoch_ - 1) best_.restore(*network_);
 }
 

@@ -14,6 +14,7 @@
 #include "study/plan.h"
 #include "study/records.h"
 #include "study/source.h"
+#include "study/training_step.h"
 
 namespace signet::study {
 
@@ -83,8 +84,8 @@ class FoldTrainer {
   int first_stage_ = 0;
   int first_changed_ = 0;
   int next_epoch_ = 1;
-  Tensor class_weight_;
   std::unique_ptr<optim::Optimizer> optimizer_;
+  std::unique_ptr<TrainingStep> step_;
   std::unique_ptr<optim::Schedule> schedule_;
   optim::EarlyStopping stopping_;
   models::Snapshot best_;

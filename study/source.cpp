@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "data/device_batches.h"
 #include "study/interrupt.h"
 #include "tensor/autograd.h"
 
@@ -20,17 +21,26 @@ ImageSource::ImageSource(const data::ImageStore& store, const models::InputSpec&
   options_.augmentation = augmentation;
   options_.seed = seed;
   options_.epoch = epoch;
+  options_.device = device;
 }
 
 void ImageSource::each_batch(const std::vector<int>& order, int batch_size,
                              const std::function<void(const Input&)>& consume) const {
   auto options = options_;
   options.batch_size = batch_size;
-  data::BatchLoader loader(store_, order, options);
-  for (data::Batch batch; loader.next(batch);) {
-    check_stop();
-    consume({Tensor::from(batch.images, {batch.count, batch.height, batch.width, batch.channels}, device_),
-             Tensor::from(batch.labels, {batch.count}, device_), batch.labels});
+  if (device_.on_host()) {
+    data::BatchLoader loader(store_, order, options);
+    for (data::Batch batch; loader.next(batch);) {
+      check_stop();
+      consume({Tensor::from(batch.images, {batch.count, batch.height, batch.width, batch.channels}, device_),
+               Tensor::from(batch.labels, {batch.count}, device_), batch.labels});
+    }
+  } else {
+    data::DeviceBatchLoader loader(store_, order, options);
+    for (data::DeviceBatch batch; loader.next(batch);) {
+      check_stop();
+      consume({std::move(batch.images), std::move(batch.labels), batch.label_values});
+    }
   }
 }
 

@@ -13,6 +13,7 @@
 #include "study/cross_validation.h"
 #include "study/interrupt.h"
 #include "study/process_info.h"
+#include "study/report.h"
 #include "study/run_folder.h"
 #include "study/source.h"
 #include "study/table.h"
@@ -238,6 +239,10 @@ class Run {
       }
     }
     print_tables(result);
+    std::fflush(stdout);
+    const fs::path page = write_report(folder.path(), &store_, {.original = options_.original_table});
+    fmt::print("\nthe report is {}\nwritten to {}\n", page.string(), result.folder.string());
+    std::fflush(stdout);
     return result;
   }
 
@@ -336,8 +341,6 @@ class Run {
       }
       fmt::print("\n");
     }
-    fmt::print("\nwritten to {}\n", result.folder.string());
-    std::fflush(stdout);
   }
 
   const StudyOptions& options_;

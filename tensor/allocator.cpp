@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "kernels/cuda/runtime.h"
 #include "tensor/caching_allocator.h"
@@ -19,6 +20,10 @@ namespace {
 
 int64_t round_up(int64_t bytes, int64_t unit) {
   return std::max(unit, (bytes + unit - 1) / unit * unit);
+}
+
+int64_t in_megabytes(int64_t bytes) {
+  return round_up(bytes, int64_t{1} << 20) >> 20;
 }
 
 class HostMemory : public MemorySource {
@@ -37,7 +42,8 @@ class HostMemory : public MemorySource {
   void give_back(void* block) override { std::free(block); }
 
   void fail_short_of(int64_t bytes) const override {
-    fail("out of memory: {} MB more were asked for; use a smaller --batch-size or --image-size", bytes >> 20);
+    fail<OutOfMemory>("out of memory: {} MB more were asked for; use a smaller --batch-size or --image-size",
+                      in_megabytes(bytes));
   }
 
  private:
@@ -45,6 +51,9 @@ class HostMemory : public MemorySource {
   static constexpr int64_t kPage = 4096;
   static constexpr int64_t kHugePage = int64_t{2} << 20;
 };
+
+/// The pool that this thread allocates device memory from; 0: none.
+thread_local uint64_t current_pool = 0;
 
 class CudaMemory : public MemorySource {
  public:
@@ -64,15 +73,16 @@ class CudaMemory : public MemorySource {
   void give_back(void* block) override { cuda::release(block); }
 
   void fail_short_of(int64_t bytes) const override {
-    fail("out of memory on cuda:{}: {} MB more were asked for; use a smaller --batch-size or --image-size",
-         device_, bytes >> 20);
+    fail<OutOfMemory>(
+        "out of memory on cuda:{}: {} MB more were asked for; use a smaller --batch-size or --image-size",
+        device_, in_megabytes(bytes));
   }
 
   /// Each thread has a stream of its own (kernels/cuda/runtime.h).
-  uint64_t order() const override {
+  Place place() const override {
     static std::atomic<uint64_t> threads{0};
     thread_local const uint64_t number = ++threads;
-    return number;
+    return {number, current_pool};
   }
 
   void wait() override {
@@ -84,6 +94,31 @@ class CudaMemory : public MemorySource {
   static constexpr int64_t kAlignment = 256;
 
   int device_;
+};
+
+/// Page-locked memory of the CPU. Whoever frees a block has waited for the copies from it.
+class PinnedMemory : public MemorySource {
+ public:
+  int64_t rounded(int64_t bytes) const override { return round_up(bytes, kAlignment); }
+
+  void* take(int64_t bytes) override {
+    try {
+      return cuda::allocate_pinned(bytes);
+    } catch (const cuda::OutOfMemory&) {
+      return nullptr;
+    }
+  }
+
+  void give_back(void* block) override { cuda::release_pinned(block); }
+
+  void fail_short_of(int64_t bytes) const override {
+    fail<OutOfMemory>(
+        "out of page-locked memory: {} MB more were asked for; use a smaller --batch-size or --image-size",
+        in_megabytes(bytes));
+  }
+
+ private:
+  static constexpr int64_t kAlignment = 4096;
 };
 
 /// A kind of memory with its cache.
@@ -102,8 +137,17 @@ CachingAllocator& host_allocator() {
   return memory->allocator;
 }
 
+CachingAllocator& pinned_allocator() {
+  static auto* memory = new Memory<PinnedMemory>;
+  return memory->allocator;
+}
+
 class CudaAllocators {
  public:
+  CudaAllocators() {
+    cuda::set_reclaimer([] { release_cached_memory(); });
+  }
+
   CachingAllocator& of(int device) {
     const std::scoped_lock lock(mutex_);
     auto& memory = devices_[device];
@@ -142,7 +186,11 @@ void reset_peak_memory(Device device) {
 }
 void release_cached_memory() {
   host_allocator().release_all();
+  pinned_allocator().release_all();
   cuda_allocators().release_all();
+}
+void release_cached_memory(Device device) {
+  allocator_of(device).release_all();
 }
 void set_poison_new_memory(bool poison) {
   poison_new_memory = poison;
@@ -161,6 +209,36 @@ Storage::Storage(int64_t bytes, Device device)
 
 Storage::~Storage() {
   allocator_.free(data_);
+}
+
+StagingMemory::StagingMemory(int64_t bytes, Device device)
+    : allocator_(device.on_host() ? host_allocator() : pinned_allocator()) {
+  if (!device.on_host()) cuda::set_device(device.index);
+  data_ = allocator_.allocate(bytes);
+}
+
+StagingMemory::~StagingMemory() {
+  allocator_.free(data_);
+}
+
+namespace {
+uint64_t next_pool() {
+  static std::atomic<uint64_t> pools{0};
+  return ++pools;
+}
+}  // namespace
+
+MemoryPool::MemoryPool(Device device) : allocator_(allocator_of(device)), number_(next_pool()) {
+  allocator_.keep_pool(number_);
+}
+
+MemoryPool::~MemoryPool() {
+  allocator_.let_go_of_pool(number_);
+}
+
+MemoryPool::Use::Use(const MemoryPool& pool) : before_(std::exchange(current_pool, pool.number_)) {}
+MemoryPool::Use::~Use() {
+  current_pool = before_;
 }
 
 void copy_bytes(void* to, Device to_device, const void* from, Device from_device, int64_t bytes) {

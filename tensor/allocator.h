@@ -21,8 +21,9 @@ struct MemoryStatistics {
 MemoryStatistics memory_statistics(Device device = {});
 /// Starts the measurement of the peak anew from what is in use.
 void reset_peak_memory(Device device = {});
-/// Gives every block that no tensor uses back to the system and the devices.
+/// Gives every block that no tensor uses back to the system and the devices, or those of one device.
 void release_cached_memory();
+void release_cached_memory(Device device);
 
 /// Whether new tensors are filled with NaN (0xFF bytes), so that a test sees a kernel that leaves part of its
 /// output unwritten. Off unless a test asks.
@@ -53,6 +54,49 @@ class Storage {
   int64_t bytes_ = 0;
   Device device_;
   uint64_t version_ = 0;
+};
+
+/// Memory of the CPU from which a device is given copies: page-locked for a CUDA device. To be freed only
+/// when no copy from it is under way.
+class StagingMemory {
+ public:
+  /// Throws Error if there is no more such memory.
+  StagingMemory(int64_t bytes, Device device);
+  ~StagingMemory();
+  StagingMemory(const StagingMemory&) = delete;
+  StagingMemory& operator=(const StagingMemory&) = delete;
+
+  void* data() const { return data_; }
+
+ private:
+  CachingAllocator& allocator_;
+  void* data_ = nullptr;
+};
+
+/// A part of a CUDA device's memory that nothing else gets while the pool lives, even between the lives of
+/// the tensors in it: a captured graph writes to those addresses at every launch.
+class MemoryPool {
+ public:
+  explicit MemoryPool(Device device);
+  ~MemoryPool();
+  MemoryPool(const MemoryPool&) = delete;
+  MemoryPool& operator=(const MemoryPool&) = delete;
+
+  /// While one lives, tensors that this thread makes on the device are made in the pool.
+  class Use {
+   public:
+    explicit Use(const MemoryPool& pool);
+    ~Use();
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    uint64_t before_;
+  };
+
+ private:
+  CachingAllocator& allocator_;
+  uint64_t number_;
 };
 
 /// Copies between the memories of two devices, in order with the kernels of the calling thread; waits where

@@ -7,32 +7,34 @@ namespace signet {
 
 void* CachingAllocator::allocate(int64_t bytes) {
   bytes = source_.rounded(bytes);
-  const uint64_t order = source_.order();
+  const Place place = source_.place();
   const std::scoped_lock lock(mutex_);
   void* block = nullptr;
   int64_t capacity = bytes;
-  const auto fit = free_.lower_bound({order, bytes});
-  if (fit != free_.end() && fit->first.order == order && fit->first.bytes <= bytes + bytes / 8) {
+  const auto fit = free_.lower_bound({place, bytes});
+  if (fit != free_.end() && fit->first.place == place && fit->first.bytes <= bytes + bytes / 8) {
     capacity = fit->first.bytes;
     block = fit->second;
+    (is_kept(fit->first) ? kept_ : cached_) -= capacity;
     free_.erase(fit);
-    cached_ -= capacity;
   } else {
+    // Giving a block back waits for the device, which may not be done while a graph is recorded.
+    const bool may_release = place.pool == 0;
     const auto ceiling = int64_t(kSlack * double(std::max(statistics_.peak, statistics_.in_use + bytes)));
-    while (!free_.empty() && statistics_.in_use + cached_ + bytes > ceiling) release_largest();
-    block = take(bytes);
+    while (may_release && statistics_.in_use + cached_ + bytes > ceiling && release_largest()) {
+    }
+    block = take(bytes, may_release);
   }
-  used_[block] = {order, capacity};
+  used_[block] = {place, capacity};
   statistics_.in_use += capacity;
   statistics_.peak = std::max(statistics_.peak, statistics_.in_use);
   return block;
 }
 
-void* CachingAllocator::take(int64_t bytes) {
+void* CachingAllocator::take(int64_t bytes, bool may_release) {
   for (;;) {
     if (void* block = source_.take(bytes)) return block;
-    if (free_.empty()) source_.fail_short_of(bytes);
-    release_largest();
+    if (!may_release || !release_largest()) source_.fail_short_of(bytes);
   }
 }
 
@@ -42,7 +44,7 @@ void CachingAllocator::free(void* block) noexcept {
   const Block freed = entry->second;
   used_.erase(entry);
   statistics_.in_use -= freed.bytes;
-  if (freed.order != source_.order()) {
+  if (freed.place.stream != source_.place().stream) {
     try {
       source_.wait();
     } catch (const std::exception&) {
@@ -50,18 +52,34 @@ void CachingAllocator::free(void* block) noexcept {
     }
   }
   free_.emplace(freed, block);
-  cached_ += freed.bytes;
+  (is_kept(freed) ? kept_ : cached_) += freed.bytes;
 }
 
 void CachingAllocator::release_all() {
   const std::scoped_lock lock(mutex_);
-  while (!free_.empty()) release_largest();
+  while (release_largest()) {
+  }
+}
+
+void CachingAllocator::keep_pool(uint64_t pool) {
+  const std::scoped_lock lock(mutex_);
+  kept_pools_.insert(pool);
+}
+
+void CachingAllocator::let_go_of_pool(uint64_t pool) {
+  const std::scoped_lock lock(mutex_);
+  kept_pools_.erase(pool);
+  for (const auto& [block, memory] : free_) {
+    if (block.place.pool != pool) continue;
+    kept_ -= block.bytes;
+    cached_ += block.bytes;
+  }
 }
 
 MemoryStatistics CachingAllocator::statistics() {
   const std::scoped_lock lock(mutex_);
   auto result = statistics_;
-  result.reserved = statistics_.in_use + cached_;
+  result.reserved = statistics_.in_use + cached_ + kept_;
   return result;
 }
 
@@ -70,12 +88,21 @@ void CachingAllocator::reset_peak() {
   statistics_.peak = statistics_.in_use;
 }
 
-void CachingAllocator::release_largest() {
-  const auto largest = std::max_element(
-      free_.begin(), free_.end(), [](const auto& a, const auto& b) { return a.first.bytes < b.first.bytes; });
-  cached_ -= largest->first.bytes;
-  source_.give_back(largest->second);
-  free_.erase(largest);
+bool CachingAllocator::release_largest() {
+  auto largest = free_.end();
+  for (auto block = free_.begin(); block != free_.end(); ++block) {
+    if (is_kept(block->first)) continue;
+    if (largest == free_.end() || block->first.bytes > largest->first.bytes) largest = block;
+  }
+  if (largest == free_.end()) return false;
+  release(largest);
+  return true;
+}
+
+void CachingAllocator::release(FreeBlocks::iterator block) {
+  cached_ -= block->first.bytes;
+  source_.give_back(block->second);
+  free_.erase(block);
 }
 
 }  // namespace signet

@@ -1,13 +1,22 @@
 #pragma once
 // The cache of freed blocks, the same for every kind of memory.
 
+#include <compare>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "tensor/allocator.h"
 
 namespace signet {
+
+/// What the use of a block is ordered by. Only requests with the same place get the block again.
+struct Place {
+  uint64_t stream = 0;  ///< one number a stream, or 0 where work is done by the time a block is freed
+  uint64_t pool = 0;    ///< memory that a graph writes to in every launch (MemoryPool); 0: none
+  auto operator<=>(const Place&) const = default;
+};
 
 /// Where blocks come from: the system's memory or a device's.
 class MemorySource {
@@ -21,9 +30,8 @@ class MemorySource {
   virtual void give_back(void* block) = 0;
   /// Throws Error that so much more could not be had.
   [[noreturn]] virtual void fail_short_of(int64_t bytes) const = 0;
-  /// The order of work that the calling thread's use of a block belongs to: a number a stream, or one for all
-  /// where work is done by the time a block is freed.
-  virtual uint64_t order() const { return 0; }
+  /// Where the calling thread's use of a block belongs.
+  virtual Place place() const { return {}; }
   /// Waits for the work of the calling thread. Throws if it failed.
   virtual void wait() {}
 };
@@ -36,6 +44,10 @@ class MemorySource {
 /// to the thread that took it, and only that thread gets it from the cache, so that its next use comes after
 /// the last in the same stream. A thread that frees another's block first waits for its own stream. Blocks of
 /// threads that have ended stay cached until room is needed.
+///
+/// A captured graph (tensor/graph.h) writes to the same addresses in every launch. What is allocated while it
+/// is recorded belongs to its pool: no other request gets those blocks and none is given back until the pool
+/// is let go.
 class CachingAllocator {
  public:
   /// The source must outlive the allocator.
@@ -46,27 +58,35 @@ class CachingAllocator {
   /// Never throws: a block whose last use failed on the device is not used again.
   void free(void* block) noexcept;
   void release_all();
+  /// Keeps a pool's blocks, and ends that: free ones are then given back when room is needed.
+  void keep_pool(uint64_t pool);
+  void let_go_of_pool(uint64_t pool);
   MemoryStatistics statistics();
   void reset_peak();
 
  private:
   static constexpr double kSlack = 1.1;
 
-  /// The order that a block belongs to, and its size.
   struct Block {
-    uint64_t order;
-    int64_t bytes;
+    Place place;
+    int64_t bytes = 0;
     auto operator<=>(const Block&) const = default;
   };
+  using FreeBlocks = std::multimap<Block, void*>;
 
-  void* take(int64_t bytes);
-  void release_largest();
+  void* take(int64_t bytes, bool may_release);
+  bool is_kept(const Block& block) const { return kept_pools_.contains(block.place.pool); }
+  /// False if there is none that may be given back.
+  bool release_largest();
+  void release(FreeBlocks::iterator block);
 
   MemorySource& source_;
   std::mutex mutex_;
-  std::multimap<Block, void*> free_;
+  FreeBlocks free_;
   std::map<void*, Block> used_;
-  int64_t cached_ = 0;
+  std::set<uint64_t> kept_pools_;
+  int64_t cached_ = 0;  ///< bytes in free_, without those of kept pools
+  int64_t kept_ = 0;    ///< and of those
   MemoryStatistics statistics_;
 };
 

@@ -16,10 +16,16 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The memory of the computer or of a device does not suffice.
+class OutOfMemory : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Throws Error with a fmt-formatted sentence.
-template <class... Args>
+template <class Kind = Error, class... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(fmt::format(format, std::forward<Args>(args)...));
+  throw Kind(fmt::format(format, std::forward<Args>(args)...));
 }
 
 }  // namespace signet

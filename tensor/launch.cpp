@@ -3,6 +3,8 @@
 #include <mutex>
 #include <string_view>
 
+#include "tensor/graph.h"
+
 namespace signet {
 namespace {
 
@@ -26,13 +28,15 @@ void reset_launch_counts() {
 }
 
 void detail::count_launch(const char* kernel) {
-  const std::scoped_lock lock(mutex);
-  const auto entry = counts().find(std::string_view(kernel));
-  if (entry != counts().end()) {
-    ++entry->second;
-  } else {
-    counts().emplace(kernel, 1);
-  }
+  do_at_each_launch([kernel] {
+    const std::scoped_lock lock(mutex);
+    const auto entry = counts().find(std::string_view(kernel));
+    if (entry != counts().end()) {
+      ++entry->second;
+    } else {
+      counts().emplace(kernel, 1);
+    }
+  });
 }
 
 }  // namespace signet

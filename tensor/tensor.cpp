@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "tensor/autograd.h"
+#include "tensor/graph.h"
 #include "tensor/launch.h"
 
 namespace signet {
@@ -68,6 +69,11 @@ int32_t* Tensor::data_i32() const {
   return storage_ ? static_cast<int32_t*>(storage_->data()) : nullptr;
 }
 
+uint8_t* Tensor::data_u8() const {
+  require_type(dtype_, DType::u8);
+  return storage_ ? static_cast<uint8_t*>(storage_->data()) : nullptr;
+}
+
 std::vector<float> Tensor::to_vector() const {
   std::vector<float> values(static_cast<size_t>(size()));
   copy_bytes(values.data(), {}, data(), device(), size() * size_of(dtype_));
@@ -113,6 +119,10 @@ void Tensor::copy_from(const Tensor& other) const {
   }
   copy_bytes(storage_->data(), device(), other.storage_->data(), other.device(), size() * size_of(dtype_));
   mark_modified();
+}
+
+void Tensor::mark_modified() const {
+  do_at_each_launch([storage = storage_] { storage->bump_version(); });
 }
 
 bool Tensor::requires_grad() const {

@@ -38,6 +38,7 @@ class Tensor {
   /// std::logic_error if the type is another.
   float* data() const;
   int32_t* data_i32() const;
+  uint8_t* data_u8() const;
 
   /// A copy of the elements on the CPU.
   std::vector<float> to_vector() const;
@@ -58,7 +59,7 @@ class Tensor {
   /// How often the elements were changed in place, as told by mark_modified(): what a cache derived from them
   /// compares.
   uint64_t version() const { return storage_->version(); }
-  void mark_modified() const { storage_->bump_version(); }
+  void mark_modified() const;
 
   /// Whether no other tensor shares the storage, so that a gradient may be computed in place.
   bool unique() const { return storage_.use_count() == 1; }

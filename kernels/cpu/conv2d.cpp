@@ -1,8 +1,9 @@
 // The forward convolution as a matrix product over gathered pixels: rows are output pixels, columns output
 // channels, and k runs over the filter in the order of its memory (kernel row, kernel column, channel). Where
-// its shape suits, it is made by Winograd's algorithm instead.
+// its shape suits, it is made by Winograd's algorithm instead, or from strips of the image.
 
 #include "kernels/cpu/gather_gemm.h"
+#include "kernels/cpu/rgb_conv.h"
 #include "kernels/cpu/winograd.h"
 #include "kernels/kernels.h"
 
@@ -10,6 +11,7 @@ namespace signet::cpu {
 
 void conv2d_forward(float* y, const float* x, const float* w, const float* bias, const float* residual,
                     bool relu, const Conv2dShape& s) {
+  if (rgb_suits(s)) return rgb_forward(y, x, w, bias, residual, relu, s);
   const WinogradConv by_tiles{.x = x,
                               .batch = s.batch,
                               .height = s.in_height,

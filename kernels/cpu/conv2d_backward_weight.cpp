@@ -15,6 +15,7 @@
 #include "kernels/cpu/chunks.h"
 #include "kernels/cpu/gather-inl.h"
 #include "kernels/cpu/microkernel-inl.h"
+#include "kernels/cpu/rgb_conv.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/winograd.h"
 #include "kernels/kernels.h"
@@ -165,12 +166,21 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
                                   .channels = s.in_channels,
                                   .outputs = s.out_channels,
                                   .padding = s.padding};
-  if (winograd_suits(by_tiles, s)) {
-    const int64_t copies = winograd_copies(by_tiles);
+  // Has `write` make partial gradients, and adds them up.
+  const auto in_copies = [&](int64_t copies, const auto& write) {
     float* partial = copies > 1 ? scratch(Scratch::partials, copies * size) : dw;
-    winograd(partial, copies, copies == 1 && add, by_tiles);
+    write(partial, copies, copies == 1 && add);
     if (copies > 1) merge_copies(dw, partial, copies, size, add);
-    return;
+  };
+  if (winograd_suits(by_tiles, s)) {
+    return in_copies(winograd_copies(by_tiles), [&](float* to, int64_t copies, bool accumulates) {
+      winograd(to, copies, accumulates, by_tiles);
+    });
+  }
+  if (rgb_suits(s)) {
+    return in_copies(rgb_copies(s), [&](float* to, int64_t copies, bool accumulates) {
+      rgb_backward_weight(to, copies, accumulates, dy, x, s);
+    });
   }
   Gather gather{.x = x,
                 .height = s.in_height,
@@ -193,21 +203,21 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
   const int64_t group = ceil_div(panels, std::min(panels, std::max(wanted, ceil_div(kChunks, copies))));
   const int64_t groups = ceil_div(panels, group), pixels = ceil_div(rows, copies);
 
-  float* partial = copies > 1 ? scratch(Scratch::partials, copies * size) : dw;
   const auto kernel = HWY_DYNAMIC_DISPATCH(weight_gradient_chunk);
-  parallel_for(copies * groups, [&](int64_t chunk) {
-    const int64_t copy = chunk / groups, panel = chunk % groups * group;
-    kernel({.dw = partial + copy * size,
-            .dy = dy,
-            .x = &gather,
-            .out_channels = s.out_channels,
-            .row_begin = std::min(rows, copy * pixels),
-            .row_end = std::min(rows, (copy + 1) * pixels),
-            .panel_begin = panel,
-            .panel_end = std::min(panels, panel + group),
-            .accumulate = copies == 1 && add});
+  in_copies(copies, [&](float* to, int64_t, bool accumulates) {
+    parallel_for(copies * groups, [&](int64_t chunk) {
+      const int64_t copy = chunk / groups, panel = chunk % groups * group;
+      kernel({.dw = to + copy * size,
+              .dy = dy,
+              .x = &gather,
+              .out_channels = s.out_channels,
+              .row_begin = std::min(rows, copy * pixels),
+              .row_end = std::min(rows, (copy + 1) * pixels),
+              .panel_begin = panel,
+              .panel_end = std::min(panels, panel + group),
+              .accumulate = accumulates});
+    });
   });
-  if (copies > 1) merge_copies(dw, partial, copies, size, add);
 }
 
 }  // namespace signet::cpu

@@ -23,8 +23,9 @@ namespace batchnorm {
 
 template <int kWidth>
 struct Moments {
-  Pack<float, kWidth> mean, squares;  // squares: the sum of squared distances from the mean
-  float count;
+  float mean[kWidth];
+  float squares[kWidth];  // sum of squared distances from the mean
+  float count;            // with it a place of shared memory has an odd number of words: no bank conflicts
 };
 
 struct Merge {
@@ -36,9 +37,9 @@ struct Merge {
     merged.count = count;
 #pragma unroll
     for (int j = 0; j < kWidth; ++j) {
-      const float distance = b.mean.v[j] - a.mean.v[j];
-      merged.mean.v[j] = a.mean.v[j] + distance * share;
-      merged.squares.v[j] = a.squares.v[j] + b.squares.v[j] + distance * distance * (a.count * share);
+      const float distance = b.mean[j] - a.mean[j];
+      merged.mean[j] = a.mean[j] + distance * share;
+      merged.squares[j] = a.squares[j] + b.squares[j] + distance * distance * (a.count * share);
     }
     return merged;
   }
@@ -60,8 +61,8 @@ __device__ __forceinline__ Moments<kWidth> moments_of(const Pack<float, kWidth> 
       const float distance = rows[row].v[j] - mean;
       squares += distance * distance;
     }
-    moments.mean.v[j] = mean;
-    moments.squares.v[j] = squares;
+    moments.mean[j] = mean;
+    moments.squares[j] = squares;
   }
   return moments;
 }
@@ -104,8 +105,14 @@ __global__ void __launch_bounds__(kThreads)
   moments = reduce_over_height(moments, Merge());
   if (threadIdx.y != 0 || c >= channels) return;
   float* to = partials + 2 * blockIdx.y * channels + c;
-  store(to, moments.mean);
-  store(to + channels, moments.squares);
+  Pack<float, kWidth> mean, squares;
+#pragma unroll
+  for (int j = 0; j < kWidth; ++j) {
+    mean.v[j] = moments.mean[j];
+    squares.v[j] = moments.squares[j];
+  }
+  store(to, mean);
+  store(to + channels, squares);
 }
 
 struct Statistics {
@@ -163,10 +170,11 @@ struct Affine {
 struct BatchAffine {
   const float *mean, *scale, *shift;
 
+  bool packed() const { return allow_packs(mean, scale, shift); }
+
   template <int kWidth>
   __device__ Affine<kWidth> at(int64_t c) const {
-    return {channel_values<kWidth>(mean + c), channel_values<kWidth>(scale + c),
-            channel_values<kWidth>(shift + c)};
+    return {load<kWidth>(mean + c), load<kWidth>(scale + c), load<kWidth>(shift + c)};
   }
 };
 
@@ -174,10 +182,12 @@ struct RunningAffine {
   const float *mean, *variance, *weight, *bias;
   float eps;
 
+  bool packed() const { return allow_packs(mean, variance, weight, bias); }
+
   template <int kWidth>
   __device__ Affine<kWidth> at(int64_t c) const {
-    return {channel_values<kWidth>(mean + c), running_scale<kWidth>(weight + c, variance + c, eps),
-            channel_values<kWidth>(bias + c)};
+    return {load<kWidth>(mean + c), running_scale<kWidth>(weight + c, variance + c, eps),
+            load<kWidth>(bias + c)};
   }
 };
 
@@ -191,7 +201,7 @@ __global__ void __launch_bounds__(kThreads)
   const Affine<kWidth> affine = source.template at<kWidth>(c);
   const int64_t step = int64_t(gridDim.y) * blockDim.y;
   for (int64_t first = int64_t(blockIdx.y) * blockDim.y + threadIdx.y; first < rows; first += kGroup * step) {
-    Pack<float, kWidth> values[kGroup], added[kGroup] = {};
+    Pack<float, kWidth> values[kGroup] = {}, added[kGroup] = {};
 #pragma unroll
     for (int i = 0; i < kGroup; ++i) {
       const int64_t row = first + i * step;
@@ -222,7 +232,7 @@ void normalise(float* y, const float* x, const float* residual, const Source& so
     launch(kernel, grid, block_shape(channels), 0, current_stream(), y, x, residual, source, relu, rows,
            channels);
   };
-  if (channels % 4 == 0 && allow_packs(y, x, residual)) {
+  if (channels % 4 == 0 && allow_packs(y, x, residual) && source.packed()) {
     run(normalise_kernel<4, Source>, grid_shape<4>(channels, row_blocks));
   } else {
     run(normalise_kernel<1, Source>, grid_shape<1>(channels, row_blocks));

@@ -5,7 +5,7 @@
 // threads with the same threadIdx.x take turns over the rows. Sums over rows go through chunks of rows, a
 // block each, whose partial results a second kernel merges in the order of the chunks. Width, height and
 // chunks depend on rows and channels alone, and so does the order of every sum; kWidth, which depends on
-// where the tensors lie, decides only how many channels a thread carries side by side.
+// where the arrays lie, decides only how many channels a thread carries side by side.
 
 #include <algorithm>
 
@@ -61,21 +61,14 @@ __device__ __forceinline__ int64_t first_channel() {
   return kWidth * (int64_t(blockIdx.x) * blockDim.x + threadIdx.x);
 }
 
-/// kWidth values of an array with one a channel. These are few, so they need not be aligned.
-template <int kWidth>
-__device__ __forceinline__ Pack<float, kWidth> channel_values(const float* from) {
-  Pack<float, kWidth> values;
-#pragma unroll
-  for (int j = 0; j < kWidth; ++j) values.v[j] = from[j];
-  return values;
-}
-
 /// The values of the block's threads with the same threadIdx.x combined as a balanced tree over threadIdx.y,
-/// for the thread with threadIdx.y = 0; what the others get means nothing. All threads call it, once.
+/// for the thread with threadIdx.y = 0; what the others get means nothing. All threads call it; it may be
+/// called again at once.
 template <class T, class Op>
 __device__ T reduce_over_height(T value, Op op) {
   __shared__ T values[kThreads];
   const int x = int(threadIdx.x), y = int(threadIdx.y), width = int(blockDim.x);
+  __syncthreads();  // an earlier call's results have been read
   values[y * width + x] = value;
   for (int half = int(blockDim.y) / 2; half > 0; half /= 2) {
     __syncthreads();
@@ -109,8 +102,8 @@ __device__ double sum_chunks(int64_t chunks, bool inside, const Value& value) {
 template <int kWidth>
 __device__ __forceinline__ Pack<float, kWidth> running_scale(const float* weight, const float* variance,
                                                              float eps) {
-  auto scale = channel_values<kWidth>(weight);
-  const auto var = channel_values<kWidth>(variance);
+  auto scale = load<kWidth>(weight);
+  const auto var = load<kWidth>(variance);
 #pragma unroll
   for (int j = 0; j < kWidth; ++j) scale.v[j] /= sqrtf(var.v[j] + eps);
   return scale;

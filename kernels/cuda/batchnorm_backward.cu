@@ -16,28 +16,22 @@ constexpr int kPairs = 2;  // rows at a time: up to three tensors are read
 
 /// The pass over the rows that gives what needs no sums, and partial sums.
 struct FirstPass {
-  float* partials;        ///< [chunk, 0, channel] = sum g, [chunk, 1, channel] = sum g (x - mean); or null
-  float *dx, *dresidual;  /// = scale * g, = g; or null
-  const float *dy, *x;    ///< x is read only for the sums
-  const float* y;         ///< null without ReLU
-  const float *mean, *weight, *variance;  ///< the last two are read only for dx
-  float eps;
-  int64_t chunk_rows, rows, channels;
+  float* partials =
+      nullptr;  ///< [chunk, 0, channel] = sum g, [chunk, 1, channel] = sum g (x - mean); or null
+  float *dx = nullptr, *dresidual = nullptr;           ///< = scale * g, = g; or null
+  const float *dy = nullptr, *x = nullptr;             ///< x is read only for the sums
+  const float* y = nullptr;                            ///< null without ReLU
+  const float* mean = nullptr;                         ///< read only for the sums
+  const float *weight = nullptr, *variance = nullptr;  ///< read only for dx
+  float eps = 0;
+  int64_t chunk_rows = 0, rows = 0, channels = 0;
 };
 
-template <int kWidth>
-struct Sums {
-  Pack<float, kWidth> g, g_x;
-};
-
-struct AddSums {
+struct AddPacks {
   template <int kWidth>
-  __device__ Sums<kWidth> operator()(Sums<kWidth> a, const Sums<kWidth>& b) const {
+  __device__ Pack<float, kWidth> operator()(Pack<float, kWidth> a, const Pack<float, kWidth>& b) const {
 #pragma unroll
-    for (int j = 0; j < kWidth; ++j) {
-      a.g.v[j] += b.g.v[j];
-      a.g_x.v[j] += b.g_x.v[j];
-    }
+    for (int j = 0; j < kWidth; ++j) a.v[j] += b.v[j];
     return a;
   }
 };
@@ -59,13 +53,13 @@ __global__ void __launch_bounds__(kThreads) first_pass_kernel(FirstPass p) {
   const int64_t c = first_channel<kWidth>();
   const int64_t begin = blockIdx.y * p.chunk_rows, end = min(begin + p.chunk_rows, p.rows);
   const int64_t step = blockDim.y;
-  Sums<kWidth> sums = {};
+  Pack<float, kWidth> sum_g = {}, sum_g_x = {};
   if (c < p.channels) {
     Pack<float, kWidth> mean = {}, scale = {};
-    if (p.partials) mean = channel_values<kWidth>(p.mean + c);
+    if (p.partials) mean = load<kWidth>(p.mean + c);
     if (p.dx) scale = running_scale<kWidth>(p.weight + c, p.variance + c, p.eps);
     for (int64_t first = begin + threadIdx.y; first < end; first += kPairs * step) {
-      Pack<float, kWidth> g[kPairs], x[kPairs];
+      Pack<float, kWidth> g[kPairs] = {}, x[kPairs] = {};
 #pragma unroll
       for (int i = 0; i < kPairs; ++i) {
         if (first + i * step >= end) continue;
@@ -81,8 +75,8 @@ __global__ void __launch_bounds__(kThreads) first_pass_kernel(FirstPass p) {
         if (p.partials) {
 #pragma unroll
           for (int j = 0; j < kWidth; ++j) {
-            sums.g.v[j] += g[i].v[j];
-            sums.g_x.v[j] += g[i].v[j] * (x[i].v[j] - mean.v[j]);
+            sum_g.v[j] += g[i].v[j];
+            sum_g_x.v[j] += g[i].v[j] * (x[i].v[j] - mean.v[j]);
           }
         }
         if (p.dx) {
@@ -94,18 +88,20 @@ __global__ void __launch_bounds__(kThreads) first_pass_kernel(FirstPass p) {
     }
   }
   if (!p.partials) return;
-  sums = reduce_over_height(sums, AddSums());
+  sum_g = reduce_over_height(sum_g, AddPacks());
+  sum_g_x = reduce_over_height(sum_g_x, AddPacks());
   if (threadIdx.y != 0 || c >= p.channels) return;
   float* to = p.partials + 2 * blockIdx.y * p.channels + c;
-  store(to, sums.g);
-  store(to + p.channels, sums.g_x);
+  store(to, sum_g);
+  store(to + p.channels, sum_g_x);
 }
 
 void run_first_pass(const FirstPass& pass, int64_t chunks) {
   const auto run = [&](auto kernel, dim3 grid) {
     launch(kernel, grid, block_shape(pass.channels), 0, current_stream(), pass);
   };
-  if (pass.channels % 4 == 0 && allow_packs(pass.dx, pass.dresidual, pass.dy, pass.x, pass.y)) {
+  if (pass.channels % 4 == 0 &&
+      allow_packs(pass.dx, pass.dresidual, pass.dy, pass.x, pass.y, pass.mean, pass.weight, pass.variance)) {
     run(first_pass_kernel<4>, grid_shape<4>(pass.channels, chunks));
   } else {
     run(first_pass_kernel<1>, grid_shape<1>(pass.channels, chunks));
@@ -114,18 +110,18 @@ void run_first_pass(const FirstPass& pass, int64_t chunks) {
 
 /// dx = scale * (g - shift - (x - mean) * slope), an array with one value a channel each.
 struct Slopes {
-  float *scale, *shift, *slope;  ///< null together: dx is not asked for
+  float *scale = nullptr, *shift = nullptr, *slope = nullptr;  ///< null together: dx is not asked for
 };
 
 struct Gradients {
-  float *dweight, *dbias;  ///< null together
-  const float *partials, *weight;
-  const float* inv_std;   ///< or null:
-  const float* variance;  ///< then inv_std = 1 / sqrt(variance + eps)
-  double eps;
-  bool accumulate;
-  Slopes slopes;
-  int64_t chunks, rows, channels;
+  float *dweight = nullptr, *dbias = nullptr;  ///< null together
+  const float *partials = nullptr, *weight = nullptr;
+  const float* inv_std = nullptr;   ///< or null:
+  const float* variance = nullptr;  ///< then inv_std = 1 / sqrt(variance + eps)
+  double eps = 0;
+  bool accumulate = false;
+  Slopes slopes = {};
+  int64_t chunks = 0, rows = 0, channels = 0;
 };
 
 __global__ void __launch_bounds__(kMergeColumns* kMergeRows) gradients_kernel(Gradients p) {
@@ -162,12 +158,11 @@ __global__ void __launch_bounds__(kThreads)
                          Slopes slopes, int64_t rows, int64_t channels) {
   const int64_t c = first_channel<kWidth>();
   if (c >= channels) return;
-  const auto mean = channel_values<kWidth>(mean_of + c), scale = channel_values<kWidth>(slopes.scale + c),
-             shift = channel_values<kWidth>(slopes.shift + c),
-             slope = channel_values<kWidth>(slopes.slope + c);
+  const auto mean = load<kWidth>(mean_of + c), scale = load<kWidth>(slopes.scale + c),
+             shift = load<kWidth>(slopes.shift + c), slope = load<kWidth>(slopes.slope + c);
   const int64_t step = int64_t(gridDim.y) * blockDim.y;
   for (int64_t first = int64_t(blockIdx.y) * blockDim.y + threadIdx.y; first < rows; first += kPairs * step) {
-    Pack<float, kWidth> g[kPairs], values[kPairs];
+    Pack<float, kWidth> g[kPairs] = {}, values[kPairs] = {};
 #pragma unroll
     for (int i = 0; i < kPairs; ++i) {
       if (first + i * step >= rows) continue;
@@ -232,7 +227,7 @@ void batchnorm_backward_train(float* dx, float* dresidual, float* dweight, float
            channels);
   };
   const int64_t row_blocks = apply_row_blocks(rows, channels);
-  if (channels % 4 == 0 && allow_packs(dx, g, x, mask)) {
+  if (channels % 4 == 0 && allow_packs(dx, g, x, mask, saved_mean)) {
     run(data_gradient_kernel<4>, grid_shape<4>(channels, row_blocks));
   } else {
     run(data_gradient_kernel<1>, grid_shape<1>(channels, row_blocks));

@@ -15,9 +15,15 @@ namespace {
 /// What a thread has of one device, made when it is first asked for.
 struct Lane {
   cudaStream_t stream = nullptr;
-  void* workspace = nullptr;
+  cudaStream_t uploads = nullptr;   ///< made when first used
+  std::shared_ptr<void> workspace;  ///< shared with the graphs whose kernels write to it
   int64_t workspace_bytes = 0;
 };
+
+// Errors are of no use here: at the program's end the driver may already be gone, and take its memory along.
+void release_quietly(void* memory) {
+  static_cast<void>(cudaFree(memory));
+}
 
 /// What a thread has of all devices.
 class Lanes {
@@ -26,16 +32,15 @@ class Lanes {
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
-  // Errors are of no use here: at the program's end the driver may already be gone, and take its memory
-  // along.
   ~Lanes() {
     for (size_t device = 0; device < lanes_.size(); ++device) {
       const Lane& lane = lanes_[device];
-      if (lane.stream == nullptr) continue;
-      static_cast<void>(cudaSetDevice(int(device)));
-      static_cast<void>(cudaStreamSynchronize(lane.stream));
-      static_cast<void>(cudaStreamDestroy(lane.stream));
-      static_cast<void>(cudaFree(lane.workspace));
+      for (const cudaStream_t stream : {lane.uploads, lane.stream}) {
+        if (stream == nullptr) continue;
+        static_cast<void>(cudaSetDevice(int(device)));
+        static_cast<void>(cudaStreamSynchronize(stream));
+        static_cast<void>(cudaStreamDestroy(stream));
+      }
     }
   }
 
@@ -66,6 +71,8 @@ Lanes& lanes() {
 }
 
 std::atomic<MatrixMath> chosen_math{MatrixMath::f32};
+std::atomic<TileChoice> chosen_tile{TileChoice::automatic};
+std::atomic<void (*)()> reclaimer{nullptr};
 
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
@@ -137,11 +144,31 @@ cudaStream_t current_stream() {
   return lanes().current().stream;
 }
 
+namespace {
+
+cudaStream_t stream_of(Stream stream) {
+  Lane& lane = lanes().current();
+  if (stream == Stream::work) return lane.stream;
+  if (lane.uploads == nullptr) {
+    SIGNET_CUDA_CHECK(cudaStreamCreateWithFlags(&lane.uploads, cudaStreamNonBlocking));
+  }
+  return lane.uploads;
+}
+
+}  // namespace
+
 void set_matrix_math(MatrixMath math) {
   chosen_math = math;
 }
 MatrixMath matrix_math() {
   return chosen_math;
+}
+
+void set_tile_choice(TileChoice choice) {
+  chosen_tile = choice;
+}
+TileChoice tile_choice() {
+  return chosen_tile;
 }
 
 int device_count() {
@@ -225,17 +252,92 @@ void synchronize() {
   SIGNET_CUDA_CHECK(cudaStreamSynchronize(current_stream()));
 }
 
+void upload(void* to, const void* pinned, int64_t bytes) {
+  if (bytes == 0) return;
+  SIGNET_CUDA_CHECK(
+      cudaMemcpyAsync(to, pinned, size_t(bytes), cudaMemcpyHostToDevice, stream_of(Stream::uploads)));
+}
+
+Mark::Mark() {
+  cudaEvent_t event = nullptr;
+  SIGNET_CUDA_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  event_ = event;
+}
+Mark::~Mark() {
+  static_cast<void>(cudaEventDestroy(static_cast<cudaEvent_t>(event_)));
+}
+void Mark::set(Stream stream) {
+  SIGNET_CUDA_CHECK(cudaEventRecord(static_cast<cudaEvent_t>(event_), stream_of(stream)));
+}
+void Mark::hold(Stream stream) const {
+  SIGNET_CUDA_CHECK(cudaStreamWaitEvent(stream_of(stream), static_cast<cudaEvent_t>(event_), 0));
+}
+void Mark::wait() const {
+  SIGNET_CUDA_CHECK(cudaEventSynchronize(static_cast<cudaEvent_t>(event_)));
+}
+
+Graph::Graph(const std::function<void()>& record) {
+  Lane& lane = lanes().current();
+  // Relaxed: memory may be allocated meanwhile, by this thread or another.
+  SIGNET_CUDA_CHECK(cudaStreamBeginCapture(lane.stream, cudaStreamCaptureModeRelaxed));
+  cudaGraph_t graph = nullptr;
+  try {
+    record();
+  } catch (...) {
+    static_cast<void>(cudaStreamEndCapture(lane.stream, &graph));
+    if (graph != nullptr) static_cast<void>(cudaGraphDestroy(graph));
+    static_cast<void>(cudaGetLastError());
+    throw;
+  }
+  SIGNET_CUDA_CHECK(cudaStreamEndCapture(lane.stream, &graph));
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+  static_cast<void>(cudaGraphDestroy(graph));
+  check(status, "cudaGraphInstantiate", __FILE__, __LINE__);
+  executable_ = executable;
+  workspace_ = lane.workspace;
+}
+Graph::~Graph() {
+  static_cast<void>(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(executable_)));
+}
+void Graph::launch() {
+  SIGNET_CUDA_CHECK(cudaGraphLaunch(static_cast<cudaGraphExec_t>(executable_), current_stream()));
+}
+
+void set_reclaimer(void (*reclaim)()) {
+  reclaimer = reclaim;
+}
+
+namespace {
+
+void* allocate_workspace(int64_t bytes) {
+  void (*const reclaim)() = reclaimer;
+  if (reclaim == nullptr) return allocate(bytes);
+  try {
+    return allocate(bytes);
+  } catch (const OutOfMemory&) {
+    reclaim();
+    return allocate(bytes);
+  }
+}
+
+}  // namespace
+
 void* workspace(int64_t bytes) {
   Lane& lane = lanes().current();
   if (lane.workspace_bytes < bytes) {
+    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    SIGNET_CUDA_CHECK(cudaStreamIsCapturing(lane.stream, &capture));
+    if (capture != cudaStreamCaptureStatusNone) {
+      throw std::logic_error("[workspace] it grows while a graph is recorded: run the same work once before");
+    }
     // Not rounded up: a device that watches bounds then sees a kernel that asked for too little.
-    if (lane.workspace != nullptr) release(lane.workspace);
-    lane.workspace = nullptr;
+    lane.workspace.reset();
     lane.workspace_bytes = 0;
-    lane.workspace = allocate(bytes);
+    lane.workspace = std::shared_ptr<void>(allocate_workspace(bytes), release_quietly);
     lane.workspace_bytes = bytes;
   }
-  return lane.workspace;
+  return lane.workspace.get();
 }
 
 }  // namespace signet::cuda

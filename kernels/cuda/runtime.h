@@ -2,10 +2,12 @@
 // What the rest of Signet knows of a CUDA device: memory, copies and the stream of the calling thread. The
 // header needs no CUDA; kernels/no_cuda throws in a build without it.
 //
-// Everything is ordered on one stream a device and thread. Calls that a device refuses throw
-// std::runtime_error naming the call, file and line.
+// Everything is ordered on one stream a device and thread, but for upload(), which has a second one. Calls
+// that a device refuses throw std::runtime_error naming the call, file and line.
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -18,6 +20,14 @@ enum class MatrixMath : uint8_t { f32, tf32, bf16 };
 /// Of the whole process; f32 unless set.
 void set_matrix_math(MatrixMath math);
 MatrixMath matrix_math();
+
+/// Which part of a product a block of threads computes; the results are the same to the bit. `automatic`
+/// picks by the product's size; the others are for tests, and for measuring which is best on a card.
+enum class TileChoice : uint8_t { automatic, small, narrow, large };
+
+/// Of the whole process; automatic unless set.
+void set_tile_choice(TileChoice choice);
+TileChoice tile_choice();
 
 /// The device's memory does not suffice; the message says for what, and a remedy.
 class OutOfMemory : public std::runtime_error {
@@ -60,6 +70,57 @@ void copy_on_device(void* to, const void* from, int64_t bytes);
 void fill_bytes(void* memory, int value, int64_t bytes);
 /// Waits until all that the stream was given is done.
 void synchronize();
+
+/// The streams of a thread on its device: kernels and the copies above are ordered on `work`, upload() on
+/// `uploads`.
+enum class Stream : uint8_t { work, uploads };
+
+/// Copies from pinned memory on the stream `uploads`, so beside the kernels.
+void upload(void* to, const void* pinned, int64_t bytes);
+
+/// A point that a stream of the thread's device has to reach, for others to wait for.
+class Mark {
+ public:
+  /// On the thread's device. Nobody waits for a mark that has not been set.
+  Mark();
+  ~Mark();
+  Mark(const Mark&) = delete;
+  Mark& operator=(const Mark&) = delete;
+
+  /// Sets the mark behind all that the stream has been given.
+  void set(Stream stream);
+  /// What the stream is given from now on comes after the mark.
+  void hold(Stream stream) const;
+  /// The calling thread waits.
+  void wait() const;
+
+ private:
+  void* event_ = nullptr;
+};
+
+/// Kernels and copies of the thread's stream `work`, recorded once and then launched as one. Their arguments
+/// are those of the recording: addresses, sizes, numbers.
+class Graph {
+ public:
+  /// Calls `record`, and records what it gives the stream instead of doing it. Waiting for the stream is an
+  /// error meanwhile. Throws what `record` throws; the stream is then as before.
+  explicit Graph(const std::function<void()>& record);
+  ~Graph();
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  /// On the stream of the calling thread, which must be the one that recorded.
+  void launch();
+
+ private:
+  void* executable_ = nullptr;
+  /// The kernels' workspace, which each launch uses again.
+  std::shared_ptr<void> workspace_;
+};
+
+/// What to call when a workspace finds too little memory, before it tries again: gives back memory that is
+/// kept for later use.
+void set_reclaimer(void (*reclaim)());
 
 /// Device memory for a kernel's intermediate results, at least `bytes` long and aligned to 256; valid until
 /// the next call on the same thread and device.

@@ -1,4 +1,16 @@
-// HEAD
+// Idea: one thread for each element of y walks over taps and input channels, as the definition says.
+//
+// Limiter: requests to memory. The lanes of a warp have 32 output channels, whose filters lie far apart:
+// each lane has a sector to itself at every step, and uses 4 of its 32 bytes before it comes back for the
+// next 4.
+//
+// Counted for 2 images of 28 x 28 x 64, 3 x 3 to 64 channels: 56,804,352 sectors read, 16.5 a request: 32
+// for w, 1 for x; 15% of what was moved was asked for. One fused multiply-add for two loads. 32 registers.
+//
+// Refuses tensors of 2^31 elements, since it indexes with int.
+
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -26,7 +38,7 @@ __global__ void __launch_bounds__(kThreads)
       if (ix < 0 || ix >= s.in_width) continue;
       const float* in = x + ((image * s.in_height + iy) * s.in_width + ix) * s.in_channels;
       const float* tap = w + ((o * s.kernel_height + ky) * s.kernel_width + kx) * s.in_channels;
-      for (int c = 0; c < s.in_channels; ++c) sum += tap[c] * in[c];
+      for (int c = 0; c < s.in_channels; ++c) sum = fmaf(tap[c], in[c], sum);
     }
   }
   y[place] = sum;

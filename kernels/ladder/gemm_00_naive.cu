@@ -1,4 +1,16 @@
-// HEAD
+// Idea: one thread for each element of C. Neighbouring threads take neighbouring rows, as one writes it
+// who thinks of i, j and k and not of warps.
+//
+// Limiter: requests to memory. The 32 lanes of a warp read A at 32 rows, k floats apart: each lane has a
+// sector of 32 bytes to itself and uses 4 of them. B is the same address for all of them.
+//
+// Counted at 256 x 256 x 256: 17,301,504 sectors read, 16.5 a request: 32 for A, 1 for B; 15% of what was
+// moved was asked for, and of what was written 12.5%. One fused multiply-add for two loads. 32 registers.
+//
+// Refuses matrices of 2^31 elements, since it indexes with int, and n above 2^20 (gridDim.y).
+
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -14,7 +26,7 @@ __global__ void __launch_bounds__(kSide* kSide)
   const int col = blockIdx.y * kSide + threadIdx.y;
   if (row >= m || col >= n) return;
   float sum = 0;
-  for (int l = 0; l < k; ++l) sum += a[row * k + l] * b[l * n + col];
+  for (int l = 0; l < k; ++l) sum = fmaf(a[row * k + l], b[l * n + col], sum);
   c[row * n + col] = sum;
 }
 

@@ -1,4 +1,16 @@
-// HEAD
+// Idea: the 1024 threads of a block compute 32 x 32 elements of C, which need 32 rows of A and 32 columns
+// of B. They load a piece of both, 32 long, into shared memory, each thread an element, and each element
+// is then read 32 times from there.
+//
+// Limiter: shared memory. Each product takes two loads from it, one a broadcast and one a row of 32 words.
+//
+// Counted at 256 x 256 x 256: 131,072 sectors read, 20 times fewer than gemm_01; 1,081,344 wavefronts of
+// shared memory, no conflicts: 2 for each warp's fused multiply-add. 30 registers, 8 KiB of shared memory.
+//
+// Refuses what gemm_00 does.
+
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -23,7 +35,7 @@ __global__ void __launch_bounds__(kSide* kSide)
     a_tile[y][x] = row < m && k0 + x < k ? a[row * k + k0 + x] : 0.0F;
     b_tile[y][x] = k0 + y < k && col < n ? b[(k0 + y) * n + col] : 0.0F;
     __syncthreads();  // the tiles are complete
-    for (int l = 0; l < kSide; ++l) sum += a_tile[y][l] * b_tile[l][x];
+    for (int l = 0; l < kSide; ++l) sum = fmaf(a_tile[y][l], b_tile[l][x], sum);
     __syncthreads();  // nobody still reads what the next step overwrites
   }
   if (row < m && col < n) c[row * n + col] = sum;

@@ -1,4 +1,16 @@
-// HEAD
+// Idea: a thread computes eight elements of C, one below the other. They share a column of B, so one value
+// from b_tile, kept in a register, serves eight products. The tile of C grows to 64 x 64.
+//
+// Limiter: shared memory still, at nine loads for eight products.
+//
+// Counted at 256 x 256 x 256: 65,536 sectors read, half of gemm_02's, because the tile is twice as wide;
+// 606,208 wavefronts of shared memory, no conflicts; 0.89 fused multiply-adds a load from it, where
+// gemm_02 has 0.5. 45 registers, 4 KiB of shared memory.
+//
+// Refuses what gemm_00 does.
+
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -33,7 +45,7 @@ __global__ void __launch_bounds__(kThreads)
     __syncthreads();
     for (int l = 0; l < kStep; ++l) {
       const float b_value = b_tile[l][x];  // read once, used kPerThread times
-      for (int i = 0; i < kPerThread; ++i) sum[i] += a_tile[y + i][l] * b_value;
+      for (int i = 0; i < kPerThread; ++i) sum[i] = fmaf(a_tile[y + i][l], b_value, sum[i]);
     }
     __syncthreads();
   }

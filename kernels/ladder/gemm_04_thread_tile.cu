@@ -1,4 +1,18 @@
-// HEAD
+// Idea: a thread computes a square of 8 x 8. Of 16 values from shared memory it makes 64 products, all
+// held in registers: the outer product of a column and a row. The tile of C grows to 128 x 128.
+//
+// Limiter: bank conflicts. Neighbouring threads read b_tile 8 words apart, 16 different words in 4 banks;
+// the two rows of a_tile that a warp reads are 64 words apart, in one bank. C suffers alike: the lanes of
+// a warp store words 32 bytes apart.
+//
+// Counted at 256 x 256 x 256: 32,768 sectors read; 401,408 wavefronts of shared memory, of which 262,144
+// are conflicts: a read of b_tile takes 4 instead of 1, one of a_tile 2. 4 fused multiply-adds a load. Of
+// what is written 12.5% was asked for. 112 registers, 8 KiB of shared memory.
+//
+// Refuses what gemm_00 does.
+
+#include <cmath>
+
 #include "kernels/cuda/platform.cuh"
 #include "kernels/cuda/stream.cuh"
 #include "kernels/ladder/rungs.h"
@@ -38,7 +52,7 @@ __global__ void __launch_bounds__(kThreads)
       for (int i = 0; i < kSide; ++i) a_value[i] = a_tile[y + i][l];
       for (int j = 0; j < kSide; ++j) b_value[j] = b_tile[l][x + j];
       for (int i = 0; i < kSide; ++i) {
-        for (int j = 0; j < kSide; ++j) sum[i][j] += a_value[i] * b_value[j];
+        for (int j = 0; j < kSide; ++j) sum[i][j] = fmaf(a_value[i], b_value[j], sum[i][j]);
       }
     }
     __syncthreads();

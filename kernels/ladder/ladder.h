@@ -1,7 +1,7 @@
 #pragma once
 // The teaching ladder: one computation written again and again, from naive to fast, one idea a file. The
 // rungs of a list compute the same function and differ each from the one before by that idea; the last rung
-// of each list is the kernel that Signet ships, referred to, not copied. docs/02-kernels.md climbs it.
+// of each list is the kernel that Signet ships, referred to, not copied. docs/ladder.md climbs it.
 //
 // This header needs no CUDA. The lists exist in builds with a device, real or simulated.
 
@@ -27,12 +27,16 @@ struct GemmRung {
   Operands operands = Operands::f32;
 };
 
-/// y = w * x, without bias, residual and ReLU: NHWC and OHWI, assigned.
+/// A convolution without bias, residual and ReLU, or one of its gradients: NHWC and OHWI, `out` assigned.
+///   forward          y from x and w
+///   data gradient    dx from dy and w
+///   weight gradient  dw from dy and x
 struct ConvRung {
   const char* name;
   const char* idea;
-  void (*run)(float* y, const float* x, const float* w, const Conv2dShape& shape);
+  void (*run)(float* out, const float* first, const float* second, const Conv2dShape& shape);
   std::string (*refusal)(const Conv2dShape& shape);
+  Operands operands = Operands::f32;
 };
 
 /// cuda::batchnorm_forward_train without the running statistics: y, saved_mean and saved_inv_std are
@@ -49,6 +53,8 @@ struct BatchnormRung {
 /// From the slowest to the shipped kernel.
 std::span<const GemmRung> gemm_rungs();
 std::span<const ConvRung> conv_rungs();
+std::span<const ConvRung> conv_backward_data_rungs();
+std::span<const ConvRung> conv_backward_weight_rungs();
 std::span<const BatchnormRung> batchnorm_rungs();
 
 }  // namespace signet::cuda::ladder

@@ -15,6 +15,12 @@ void set_matrix_math(MatrixMath /*math*/) {
 MatrixMath matrix_math() {
   return MatrixMath::f32;
 }
+void set_tile_choice(TileChoice /*choice*/) {
+  refuse();
+}
+TileChoice tile_choice() {
+  return TileChoice::automatic;
+}
 int device_count() {
   return 0;
 }
@@ -58,6 +64,33 @@ void synchronize() {
   refuse();
 }
 
+void upload(void* /*to*/, const void* /*pinned*/, int64_t /*bytes*/) {
+  refuse();
+}
+
+Mark::Mark() {
+  refuse();
+}
+Mark::~Mark() = default;
+void Mark::set(Stream /*stream*/) {
+  refuse();
+}
+void Mark::hold(Stream /*stream*/) const {
+  refuse();
+}
+void Mark::wait() const {
+  refuse();
+}
+
+Graph::Graph(const std::function<void()>& /*record*/) {
+  refuse();
+}
+Graph::~Graph() = default;
+void Graph::launch() {
+  refuse();
+}
+
+void set_reclaimer(void (* /*reclaim*/)()) {}
 void* workspace(int64_t /*bytes*/) {
   refuse();
 }

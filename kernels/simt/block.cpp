@@ -67,6 +67,10 @@ void Job::stop(Report found) {
   stopped.store(true);
 }
 
+char* dynamic_shared_memory() {
+  return current_block->dynamic_shared();
+}
+
 Block::Block() : threads_(kMaxThreads), shared_memory_(kMaxDynamicShared + 2 * kRedZone + 1024) {
   const auto start = reinterpret_cast<uintptr_t>(shared_memory_.data()) + kRedZone;
   shared_ = reinterpret_cast<char*>((start + 1023) / 1024 * 1024);
@@ -209,9 +213,10 @@ void Block::exit_current() {
   for (uint32_t rest = in_warp_[warp]; rest != 0; rest &= rest - 1) {
     const Thread& other = threads_[warp * kWarp + unsigned(__builtin_ctz(rest))];
     if (other.mask >> lane & 1)
-      fail(Fault::warp, "lane " + std::to_string(lane) + " ends while lane " +
-                            std::to_string(other.linear % kWarp) + " waits for it in " +
-                            operation_name(other.kind) + " in line " + std::to_string(other.line));
+      fail(Fault::warp,
+           "lane " + std::to_string(lane) + " ends while lane " + std::to_string(other.linear % kWarp) +
+               " waits for it in " + operation_name(other.kind) + " in line " + std::to_string(other.line),
+           Site{other.file, other.line});
   }
   Thread* following = next();
   if (following && !following->begun) {
@@ -252,6 +257,7 @@ int Block::barrier(Site place, BarrierVote vote, int value) {
   }
   self.waiting = Waiting::at_barrier;
   self.vote = value;
+  self.file = place.file;
   self.line = place.line;
   if (++at_barrier_ == count_) {
     at_barrier_ = 0;
@@ -316,6 +322,7 @@ void Block::warp_operation(WarpKind kind, unsigned mask, Site place, void* paylo
   if (const unsigned met = mask & waiting; met != 0) check(lanes[__builtin_ctz(met)]);
   self.kind = kind;
   self.mask = mask;
+  self.file = place.file;
   self.line = place.line;
   self.payload = payload;
   if ((mask & ~waiting) != 1u << lane) {
@@ -373,7 +380,8 @@ void Block::report_deadlock() {
     const unsigned absent = t.mask & ~in_warp_[i / kWarp];
     fail_at(t, Fault::warp,
             std::string(operation_name(t.kind)) + " in line " + std::to_string(t.line) +
-                " waits for lanes that never come: " + lane_list(absent));
+                " waits for lanes that never come: " + lane_list(absent),
+            Site{t.file, t.line});
   }
   const auto* waiting = &threads_[0];
   for (unsigned i = 0; i < count_; ++i) {

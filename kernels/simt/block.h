@@ -35,6 +35,7 @@ struct Job {
   size_t shared_bytes = 0;
   Checker& (*checker)() = nullptr;  ///< null for kernels that are not checked
   uint64_t serial = 0;
+  uint32_t first_stamp = 1;  ///< of the launch's blocks, which are numbered through over all launches
   std::vector<SharedVariable> variables;  ///< the kernel's own __shared__ ones
 
   std::atomic<bool> stopped{false};
@@ -62,7 +63,8 @@ struct Thread {
   WarpKind kind = WarpKind::sync;
   unsigned linear = 0;  ///< x fastest
   uint3 index{};
-  unsigned mask = 0;  ///< of the warp operation that it waits in
+  unsigned mask = 0;           ///< of the warp operation that it waits in
+  const char* file = nullptr;  ///< where it waits
   int line = 0;
   void* payload = nullptr;
   int vote = 0;
@@ -130,6 +132,8 @@ class Block {
 
 /// The block that the calling host thread is running; null outside kernels.
 extern constinit thread_local Block* current_block;
+/// That block's; a function of its own, because the simulator's variables are not the kernel's to read.
+char* dynamic_shared_memory();
 
 /// The seed of the order in which threads and blocks run: SIGNET_SIMT_SEED, or what was set.
 void set_schedule_seed(uint64_t seed);

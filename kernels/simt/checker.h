@@ -23,7 +23,6 @@ class Checker {
   /// The current thread touches memory through something other than a load or store that the compiler sees.
   /// `site` is the return address in the kernel.
   virtual void access(const void* address, size_t bytes, Access kind, const void* site) = 0;
-  virtual void fence() = 0;
   /// A cp.async of the current thread is issued, with its source (null: zeros are written), and has arrived.
   virtual void copy_issued(void* to, const void* from, size_t bytes, const void* site) = 0;
   virtual void copy_arrived(void* to, size_t bytes) = 0;

@@ -72,6 +72,8 @@ void run_grid(Job& job) {
   static std::atomic<uint64_t> launches{0};
   job.serial = ++launches;
   const uint64_t blocks = uint64_t(job.grid.x) * job.grid.y * job.grid.z;
+  static std::atomic<uint32_t> stamps{1};
+  job.first_stamp = stamps.fetch_add(uint32_t(blocks));
   // Blocks start in the order first, first + step, first + 2 step... modulo their number: each of them once.
   const uint64_t draw = (schedule_seed() + job.serial) * 0x9E3779B97F4A7C15u >> 20;
   const uint64_t first = draw % blocks;
@@ -109,6 +111,7 @@ void launch(const LaunchRequest& request, void (*run)(const void*), std::shared_
     job.shared_bytes = request.shared_bytes;
     job.checker = request.checker;
     job.variables = variables;
+    if (request.checker) keep_byte_states();
     run_grid(job);
     if (!request.checker) mark_all_written();
   });

@@ -87,7 +87,7 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
 /// The block's dynamic shared memory, aligned to 16 bytes.
 template <class T>
 [[gnu::always_inline]] inline T* dynamic_shared() {
-  return reinterpret_cast<T*>(simt::current_block->dynamic_shared());
+  return reinterpret_cast<T*>(simt::dynamic_shared_memory());
 }
 
 }  // namespace SIGNET_SIMT_KIND

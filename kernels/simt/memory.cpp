@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -34,6 +35,12 @@ Arena reserve_arena() {
     if (char* base = reserve(bytes)) return {base, bytes};
   }
   throw std::bad_alloc();
+}
+
+// SIGNET_SIMT_MEMORY_MB, or 16 GiB.
+size_t initial_total() {
+  const char* text = std::getenv("SIGNET_SIMT_MEMORY_MB");
+  return text ? std::strtoull(text, nullptr, 10) << 20 : size_t{16} << 30;
 }
 
 // An allocation with its red zones occupies [base - kRedZone, base + round_up(bytes) + kRedZone).
@@ -184,7 +191,7 @@ class Memory {
   std::map<size_t, size_t> free_;  // start in the arena -> size
   std::map<char*, Allocation> living_;
   std::deque<Allocation> quarantine_;
-  size_t quarantined_ = 0, used_ = 0, total_ = size_t{16} << 30;
+  size_t quarantined_ = 0, used_ = 0, total_ = initial_total();
   uint64_t serial_ = 0;
   char* states_ = nullptr;
 };

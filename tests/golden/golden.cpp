@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstdlib>
+
+#include "kernels/cuda/runtime.h"
 
 namespace signet::golden {
 namespace fs = std::filesystem;
@@ -10,6 +13,21 @@ namespace fs = std::filesystem;
 fs::path shared_folder() {
   const char* named = std::getenv("SIGNET_SHARED");
   return named ? fs::path(named) : fs::path(SIGNET_SOURCE_DIR) / ".." / "shared";
+}
+
+Device device() {
+  const char* named = std::getenv("SIGNET_TEST_DEVICE");
+  static const Device chosen = Device::parse(named ? named : "cpu");
+  return chosen;
+}
+
+double rounding() {
+  const char* named = std::getenv("SIGNET_TEST_PRECISION");
+  const std::string precision = named ? named : "f32";
+  if (precision == "f32") return 0;
+  cuda::set_matrix_math(precision == "tf32" ? cuda::MatrixMath::tf32 : cuda::MatrixMath::bf16);
+  const double u = std::ldexp(1.0, precision == "tf32" ? -11 : -8);
+  return 2 * u + u * u;
 }
 
 Figures::Figures(const std::string& file) {
@@ -32,15 +50,15 @@ const models::Array& Figures::array(const std::string& name) const {
 Tensor Figures::tensor(const std::string& name) const {
   const auto s = shape(name);
   const auto v = values(name);
-  if (s.size() != 4) return Tensor::from(v, Shape(s));
+  if (s.size() != 4) return Tensor::from(v, Shape(s), device());
   const Shape nhwc{s[0], s[2], s[3], s[1]};
-  return Tensor::from(models::to_channels_last(v.data(), nhwc), nhwc);
+  return Tensor::from(models::to_channels_last(v.data(), nhwc), nhwc, device());
 }
 
 Tensor Figures::labels(const std::string& name) const {
   std::vector<int32_t> result;
   for (const float v : values(name)) result.push_back(int32_t(v));
-  return Tensor::from(result, Shape(shape(name)));
+  return Tensor::from(result, Shape(shape(name)), device());
 }
 
 double relative_error(const std::vector<float>& actual, const std::vector<float>& expected) {
@@ -54,7 +72,8 @@ double relative_error(const std::vector<float>& actual, const std::vector<float>
 }
 
 std::vector<float> in_pytorch_order(const Tensor& t) {
-  return t.shape().rank() == 4 ? models::to_channels_first(t.data(), t.shape()) : t.to_vector();
+  const auto values = t.to_vector();
+  return t.shape().rank() == 4 ? models::to_channels_first(values.data(), t.shape()) : values;
 }
 
 }  // namespace signet::golden

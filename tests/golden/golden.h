@@ -17,6 +17,16 @@ namespace signet::golden {
 /// The folder of shared files: SIGNET_SHARED, by default ../shared beside the sources.
 std::filesystem::path shared_folder();
 
+/// Where the figures are reproduced: SIGNET_TEST_DEVICE (with the precision SIGNET_TEST_PRECISION), or the
+/// CPU.
+Device device();
+
+/// How far one product of matrices, or one convolution, may be off because its operands are rounded: 0 for
+/// f32. An operand with p bits of significand is off by u = 2^-p at most (tf32: p = 11, bf16: p = 8), a
+/// product of two by (1 + u)^2 - 1, and so is the norm of a sum of such products if their errors are not
+/// correlated with one another (they are sums of terms of either sign).
+double rounding();
+
 /// One file of figures, from the folder SIGNET_GOLDEN (by default `golden` in the shared folder).
 class Figures {
  public:
@@ -27,7 +37,7 @@ class Figures {
   bool has(const std::string& name) const { return archive_.find(name) != nullptr; }
   std::vector<int64_t> shape(const std::string& name) const { return array(name).shape; }
   std::vector<float> values(const std::string& name) const { return models::to_f32(array(name)); }
-  /// As a tensor of the same shape; for rank 4 from NCHW (or OIHW) to NHWC (OHWI).
+  /// As a tensor of the same shape on device(); for rank 4 from NCHW (or OIHW) to NHWC (OHWI).
   Tensor tensor(const std::string& name) const;
   Tensor labels(const std::string& name) const;
 

@@ -17,7 +17,7 @@ constexpr double kOffsetTolerance = 1e-4;
 class Case {
  public:
   Case(const Figures& figures, std::string name, double tolerance = kTolerance)
-      : figures_(figures), name_(std::move(name)), tolerance_(tolerance) {}
+      : figures_(figures), name_(std::move(name)), tolerance_(tolerance + golden::rounding()) {}
 
   Tensor input(const std::string& which, bool differentiate = true) {
     Tensor t = figures_.tensor(name_ + ".in." + which);

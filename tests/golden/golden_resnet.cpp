@@ -32,8 +32,8 @@ bool ready(const Figures& figures) {
   return false;
 }
 
-std::unique_ptr<models::Network> pretrained(int classes) {
-  auto network = models::make_network("resnet18", classes);
+std::unique_ptr<models::Network> pretrained(int classes, Device device) {
+  auto network = models::make_network("resnet18", classes, 0, 64, device);
   models::load_weights(*network, models::read_checkpoint(weights_file()), weights_file().string(), true);
   return network;
 }
@@ -41,7 +41,7 @@ std::unique_ptr<models::Network> pretrained(int classes) {
 TEST_CASE("golden resnet: stages and logits in evaluation mode") {
   const Figures figures("resnet.safetensors");
   if (!ready(figures)) return;
-  const auto network = pretrained(1000);
+  const auto network = pretrained(1000, golden::device());
   network->evaluate();
   // With gradients the layers run one by one; without, fused and folded. Both must agree with PyTorch.
   for (const bool fused : {false, true}) {
@@ -79,7 +79,7 @@ struct Step {
 /// Forward and backward of the figures' training step on input x, in one of the three freezings.
 Step run_step(const Figures& figures, const std::string& freezing, const Tensor& x) {
   Step step;
-  step.network = pretrained(36);
+  step.network = pretrained(36, x.device());
   for (const auto& p : step.network->parameters()) {
     if (p.name.starts_with("fc.")) p.tensor->copy_from(figures.tensor("step." + p.name));
   }
@@ -90,7 +90,7 @@ Step run_step(const Figures& figures, const std::string& freezing, const Tensor&
   }
   step.adam = optim::make_adam(trainable);
   const Tensor logits = step.network->forward(x);
-  const Tensor loss = nn::cross_entropy(logits, figures.labels("step.y"));
+  const Tensor loss = nn::cross_entropy(logits, figures.labels("step.y").to(x.device()));
   backward(loss);
   step.logits = logits.to_vector();
   step.loss = loss.to_vector();
@@ -104,12 +104,12 @@ std::vector<float> head_of(const std::vector<float>& values, size_t count) {
 
 /// How far each gradient moves when the input is changed in its last bits. A ReLU whose input is zero but for
 /// rounding passes its gradient or not by chance, so that two correct float32 programs differ by as much
-/// (PyTorch's own two memory formats differ by up to 3e-3 here).
+/// (PyTorch's own two memory formats differ by up to 3e-3 here). A property of the network, told by the CPU.
 std::map<std::string, double> conditioning(const Figures& figures, const std::string& freezing,
                                            const Gradients& exact, size_t head) {
   std::map<std::string, double> moved;
   for (uint64_t seed = 1; seed <= 4; ++seed) {
-    const Tensor x = figures.tensor("step.x");
+    const Tensor x = figures.tensor("step.x").to({}).clone();
     for (int64_t i = 0; i < x.size(); ++i) {
       x.data()[i] *= 1 + 3e-7f * (2 * philox_uniform(philox({seed, 0}, uint64_t(i))[0]) - 1);
     }

@@ -136,6 +136,14 @@ std::vector<Conv2dShape> tiled_shapes() {
           square(5, 7, 320, 64, 3, 1, 1)};
 }
 
+// Images of three channels: rows that tiles fill and that they do not, more padding than a window sees, a
+// window of one column, many images for few weights.
+std::vector<Conv2dShape> rgb_shapes() {
+  return {square(2, 18, 3, 32, 7, 2, 3),     square(3, 32, 3, 32, 3, 1, 1),    square(1, 5, 3, 32, 3, 1, 3),
+          {2, 9, 31, 3, 64, 3, 5, 2, 2, 1},  {1, 17, 3, 3, 32, 2, 1, 1, 0, 1}, square(20, 6, 3, 32, 3, 2, 0),
+          {1, 30, 23, 3, 96, 4, 11, 1, 2, 1}};
+}
+
 }  // namespace
 
 void add_conv2d(Suite& suite, Scale scale) {
@@ -161,6 +169,7 @@ void add_conv2d(Suite& suite, Scale scale) {
   std::vector<Conv2dShape> shapes = odd_shapes();
   for (const Conv2dShape& s : resnet_shapes()) shapes.push_back(s);
   for (const Conv2dShape& s : tiled_shapes()) shapes.push_back(s);
+  for (const Conv2dShape& s : rgb_shapes()) shapes.push_back(s);
   for (const Conv2dShape& s : shapes) {
     suite.cases.push_back(forward_case(s, false, false, false, true));
     suite.cases.push_back(forward_case(s, true, true, true));

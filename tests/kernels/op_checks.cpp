@@ -62,7 +62,7 @@ Expected expect(const OpCase& op) {
 double tolerance_of(const OpCase& op, const Expected& expected, size_t arg, const Backend<float>& backend) {
   const bool is_product = op.kernel == "gemm" || op.kernel.starts_with("conv2d");
   const double rounded =
-      is_product ? 4 * backend.operand_roundoff / kRoundoff * expected.input_rounding[arg] : 0;
+      is_product ? 2 * backend.operand_roundoff / kRoundoff * expected.input_rounding[arg] : 0;
   return expected.tolerance[arg] + rounded;
 }
 

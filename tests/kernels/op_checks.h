@@ -22,10 +22,11 @@ struct Expected {
 Expected expect(const OpCase& op);
 
 /// The tolerance of one argument on a backend. Where it rounds the operands of products to fewer bits, to
-/// nearest with unit roundoff U, 4 U / u * (u * max |output| + movement) is added. An operand then moves by
-/// at most U times itself, so 1 would do if the three random moves that `movement` was taken from had hit the
-/// worst one; kernels/cuda/mma_tile.cuh has the bound for all operands at their worst, (2 U + U^2) sum |a|
-/// |b|, which for long sums is too wide to notice a missing addend. Sums of whole numbers stay exact.
+/// nearest with unit roundoff U, 2 U / u * (u * max |output| + movement) is added: twice, because a single
+/// product of two operands that are both rounded at their worst is off by 2 U |a b|. Of long sums `movement`
+/// knows how the roundings, each at most U, add up at random. kernels/cuda/mma_tile.cuh has the bound for
+/// all of them at their worst, (2 U + U^2) sum |a| |b|, which is too wide there to notice a missing addend.
+/// Sums of whole numbers stay exact.
 double tolerance_of(const OpCase& op, const Expected& expected, size_t arg, const Backend<float>& backend);
 
 /// Values, guards, inputs and poison of one call.

@@ -1,0 +1,53 @@
+# SIGNET_CUDA=ON: nvcc, its flags, and the architectures it compiles for.
+#
+# Code for every architecture that the kernels treat differently, and PTX of the newest for those to come.
+
+find_program(SIGNET_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin
+             DOC "The CUDA compiler")
+if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX} AND NOT SIGNET_NVCC)
+  message(FATAL_ERROR "SIGNET_CUDA=ON needs nvcc, which was found neither in PATH nor in /usr/local/cuda/bin: install "
+          "the CUDA toolkit 12.8 or newer, or set CUDA_HOME to it; without a card, -DSIGNET_CUDA=SIMULATED runs the same "
+          "kernels on the CPU, and -DSIGNET_CUDA=OFF leaves them out")
+endif()
+if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+  set(CMAKE_CUDA_COMPILER ${SIGNET_NVCC})
+endif()
+set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120
+    CACHE STRING "Compute capabilities to compile for, e.g. 90-real; \"native\" is this machine's card")
+# Linked in, so that a machine with a driver needs no toolkit.
+set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+if(CCACHE)
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
+endif()
+enable_language(CUDA)
+if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
+  message(FATAL_ERROR "SIGNET_CUDA=ON needs nvcc 12.8 or newer, the first that knows sm_100 and sm_120; "
+          "${CMAKE_CUDA_COMPILER} is ${CMAKE_CUDA_COMPILER_VERSION}: install a newer CUDA toolkit and set CUDA_HOME to it")
+endif()
+if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc has C++20
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION --std=c++20)
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION --std=c++20)
+endif()
+set(CMAKE_CUDA_FLAGS_RELEASE "-O3")
+set(CMAKE_CUDA_FLAGS_DEBUG "-O1 -g")
+
+# As for C++ (cmake/SignetTargets.cmake), with nvcc's spelling. -Wpedantic is left out: the code that nvcc generates for
+# the host does not pass it.
+#
+# --fmad=false: as -ffp-contract=off on the host, a fused multiply-add appears only where a kernel asks for one by fmaf.
+# So image_warp, random numbers, dropout and optimisers give the bits that the CPU gives, and kernels/simt the bits that
+# a card gives. The products, where the fused operation is half of the time, ask for it. Division and square root round
+# correctly and denormals are kept, by nvcc's default.
+#
+# -lineinfo costs nothing at run time and lets profilers and compute-sanitizer name lines.
+set(SIGNET_CUDA_OPTIONS
+    --Werror=all-warnings --fmad=false -lineinfo
+    -Xcompiler=-Wall,-Wextra,-Wshadow,-Werror,-ffp-contract=off)
+target_compile_options(signet_flags INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:${SIGNET_CUDA_OPTIONS}>")
+
+# signet_cuda_sources(TARGET GLOB...): adds the files to the library TARGET; nvcc compiles those named .cu.
+function(signet_cuda_sources target)
+  file(GLOB sources CONFIGURE_DEPENDS ${ARGN})
+  target_sources(${target} PRIVATE ${sources})
+  set_target_properties(${target} PROPERTIES CUDA_SEPARABLE_COMPILATION OFF)
+endfunction()

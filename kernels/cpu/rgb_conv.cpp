@@ -1,0 +1,309 @@
+// A chunk of work is a few rows of an image's output. The rows of the image that it needs are copied once,
+// with their padding, into a strip; every product reads the strip in place.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/rgb_conv.cpp"
+#include "kernels/cpu/targets.h"
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/cpu/chunks.h"
+#include "kernels/cpu/microkernel-inl.h"
+#include "kernels/cpu/rgb_conv.h"
+#include "kernels/cpu/scratch.h"
+
+#ifndef SIGNET_CPU_RGB_CONV_ONCE
+#define SIGNET_CPU_RGB_CONV_ONCE
+namespace signet::cpu {
+
+constexpr int64_t kColors = 3;
+constexpr int64_t kStripRows = 8;     // of the output
+constexpr int64_t kColumnPanel = 32;  // output channels whose weights are packed together
+
+struct RgbForward {
+  float* y;
+  const float *x, *panels, *bias, *residual;
+  bool relu;
+};
+
+/// Gradients from chunks [begin, end).
+struct RgbGradient {
+  float* dw;
+  const float *dy, *x;
+  int64_t begin, end;
+  bool accumulate;
+};
+
+/// Floats in a row of the strip: pixels that tiles sticking out of the row read, and two vectors.
+inline int64_t strip_line(const Conv2dShape& s) {
+  constexpr int64_t kMostTileRows = 14, kMostVectors = 32;
+  const int64_t columns = round_up(s.out_width(), kMostTileRows) + kMostTileRows;
+  return round_up((columns * s.stride + s.kernel_width) * kColors + kMostVectors, 16);
+}
+
+/// Fills the strip for output rows [first, first + rows) of an image.
+inline void fill_strip(float* strip, int64_t line, const float* image, int64_t first, int64_t rows,
+                       const Conv2dShape& s) {
+  const int64_t height = (rows - 1) * s.stride + s.kernel_height, left = s.padding * kColors;
+  const int64_t count = std::min(s.in_width * kColors, line - left);
+  for (int64_t r = 0; r < height; ++r, strip += line) {
+    const int64_t y = first * s.stride - s.padding + r;
+    if (y < 0 || y >= s.in_height) {
+      std::fill_n(strip, line, 0.0f);
+      continue;
+    }
+    std::fill_n(strip, left, 0.0f);
+    std::memcpy(strip + left, image + y * s.in_width * kColors, size_t(count) * sizeof(float));
+    std::fill_n(strip + left + count, line - left - count, 0.0f);
+  }
+}
+
+inline int64_t strip_floats(const Conv2dShape& s) {
+  return ((kStripRows - 1) * s.stride + s.kernel_height) * strip_line(s);
+}
+
+}  // namespace signet::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace signet::cpu {
+namespace HWY_NAMESPACE {
+
+// ---- forward
+
+/// Columns of the output from `at` on in a row, of which `count` lie inside.
+template <int M, int kPixel>
+HWY_INLINE void forward_tile(const RgbForward& f, const Conv2dShape& s, const float* HWY_RESTRICT strip,
+                             int64_t line, const float* HWY_RESTRICT b, int64_t at, int64_t column,
+                             int64_t count) {
+  constexpr int V = kTileVectors;
+  const Lanes d;
+  Vector sums[M][V];
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) sums[m][v] = hn::Zero(d);
+  }
+  for (int64_t ky = 0; ky < s.kernel_height; ++ky, strip += line) {
+    const float* a = strip;
+    // One step at a time: with several, the compiler runs out of registers.
+#pragma GCC unroll 1
+    for (int64_t k = 0; k < s.kernel_width * kColors; ++k, ++a, b += kColumnPanel) {
+      Vector right[V];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) right[v] = hn::Load(d, b + v * kLanes);
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) {
+        const Vector left = hn::Set(d, a[m * kPixel]);
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) sums[m][v] = hn::MulAdd(left, right[v], sums[m][v]);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+    if (m < count) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) {
+        const int64_t place = at + m * s.out_channels + column + v * kLanes;
+        Vector value = sums[m][v];
+        if (f.bias) value = hn::Add(value, hn::LoadU(d, f.bias + column + v * kLanes));
+        if (f.residual) value = hn::Add(value, hn::LoadU(d, f.residual + place));
+        // NaN <= 0 is false, so NaN stays.
+        if (f.relu) value = hn::IfThenZeroElse(hn::Le(value, hn::Zero(d)), value);
+        hn::StoreU(value, d, f.y + place);
+      }
+    }
+  }
+}
+
+/// One row of the output, in tiles of M pixels.
+template <int M, int kPixel>
+HWY_INLINE void forward_row(const RgbForward& f, const Conv2dShape& s, const float* strip, int64_t line,
+                            int64_t at) {
+  const int64_t width = s.out_width(), depth = s.kernel_height * s.kernel_width * kColors;
+  for (int64_t column = 0; column < s.out_channels; column += kTileVectors * kLanes) {
+    const float* b = f.panels + column / kColumnPanel * kColumnPanel * depth + column % kColumnPanel;
+    for (int64_t x = 0; x < width; x += M)
+      forward_tile<M, kPixel>(f, s, strip + x * kPixel, line, b, at + x * s.out_channels, column, width - x);
+  }
+}
+
+template <int kPixel>
+HWY_INLINE void forward_rows(const RgbForward& f, const Conv2dShape& s, const float* strip, int64_t line,
+                             int64_t first, int64_t rows, int64_t image) {
+  // The tile that leaves fewer pixels of the row empty; the larger one if that is all the same.
+  constexpr int kLarge = kTileRows, kSmall = kTileRows >= 8 ? 8 : 4;
+  const bool small = round_up(s.out_width(), kSmall) < round_up(s.out_width(), kLarge);
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* from = strip + r * s.stride * line;
+    const int64_t at = (image * s.out_height() + first + r) * s.out_width() * s.out_channels;
+    if (small) {
+      forward_row<kSmall, kPixel>(f, s, from, line, at);
+    } else {
+      forward_row<kLarge, kPixel>(f, s, from, line, at);
+    }
+  }
+}
+
+void rgb_forward_chunk(const RgbForward& f, const Conv2dShape& s, int64_t chunk) {
+  const int64_t blocks = ceil_div(s.out_height(), kStripRows), line = strip_line(s);
+  const int64_t image = chunk / blocks, first = chunk % blocks * kStripRows;
+  const int64_t rows = std::min(kStripRows, s.out_height() - first);
+  float* strip = scratch(Scratch::left, strip_floats(s));
+  fill_strip(strip, line, f.x + image * s.in_height * s.in_width * kColors, first, rows, s);
+  if (s.stride == 1) {
+    forward_rows<int(kColors)>(f, s, strip, line, first, rows, image);
+  } else {
+    forward_rows<2 * int(kColors)>(f, s, strip, line, first, rows, image);
+  }
+}
+
+// ---- gradient by the weights
+
+// The tile of registers: outputs by vectors of the filter's columns.
+#if HWY_TARGET == HWY_AVX3
+constexpr int kOutputs = 8, kVectors = 3;
+#elif HWY_TARGET == HWY_AVX2
+constexpr int kOutputs = 4, kVectors = 3;
+#else
+constexpr int kOutputs = 4, kVectors = 2;
+#endif
+
+/// Adds to sums [kOutputs][pitch], of which kVectors vectors are used, what `rows` rows of the output give:
+/// dy at its first output, the strip at offsets[v] for vector v.
+template <int kPixel>
+HWY_INLINE void gradient_tile(float* HWY_RESTRICT sums, int64_t pitch, const float* HWY_RESTRICT dy,
+                              const float* HWY_RESTRICT strip, const int64_t* offsets, int64_t line,
+                              int64_t rows, const Conv2dShape& s) {
+  const Lanes d;
+  Vector tile[kOutputs][kVectors];
+#pragma GCC unroll 16
+  for (int m = 0; m < kOutputs; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) tile[m][v] = hn::Load(d, sums + m * pitch + v * kLanes);
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* from[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) from[v] = strip + r * s.stride * line + offsets[v];
+    for (int64_t x = 0; x < s.out_width(); ++x, dy += s.out_channels) {
+      Vector right[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, from[v] + x * kPixel);
+#pragma GCC unroll 16
+      for (int m = 0; m < kOutputs; ++m) {
+        const Vector left = hn::Set(d, dy[m]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) tile[m][v] = hn::MulAdd(left, right[v], tile[m][v]);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < kOutputs; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) hn::Store(tile[m][v], d, sums + m * pitch + v * kLanes);
+  }
+}
+
+void rgb_gradient_range(const RgbGradient& g, const Conv2dShape& s) {
+  // A filter row takes whole vectors; lanes beyond it see the pixels that follow, and are dropped.
+  const int64_t run = s.kernel_width * kColors, row_vectors = ceil_div(run, kLanes);
+  const int64_t vectors = s.kernel_height * row_vectors, groups = ceil_div(vectors, kVectors);
+  const int64_t line = strip_line(s), pitch = groups * kVectors * kLanes;
+  float* strip = scratch(Scratch::left, strip_floats(s));
+  float* sums = scratch(Scratch::tile, s.out_channels * pitch);
+  std::fill_n(sums, s.out_channels * pitch, 0.0f);
+  const int64_t blocks = ceil_div(s.out_height(), kStripRows);
+  for (int64_t chunk = g.begin; chunk < g.end; ++chunk) {
+    const int64_t image = chunk / blocks, first = chunk % blocks * kStripRows;
+    const int64_t rows = std::min(kStripRows, s.out_height() - first);
+    fill_strip(strip, line, g.x + image * s.in_height * s.in_width * kColors, first, rows, s);
+    const float* dy = g.dy + (image * s.out_height() + first) * s.out_width() * s.out_channels;
+    for (int64_t group = 0; group < groups; ++group) {
+      int64_t offsets[kVectors];
+      for (int64_t v = 0; v < kVectors; ++v) {
+        const int64_t vector = std::min(group * kVectors + v, vectors - 1);
+        offsets[v] = vector / row_vectors * line + vector % row_vectors * kLanes;
+      }
+      for (int64_t o = 0; o < s.out_channels; o += kOutputs) {
+        float* sum = sums + o * pitch + group * kVectors * kLanes;
+        if (s.stride == 1) {
+          gradient_tile<int(kColors)>(sum, pitch, dy + o, strip, offsets, line, rows, s);
+        } else {
+          gradient_tile<2 * int(kColors)>(sum, pitch, dy + o, strip, offsets, line, rows, s);
+        }
+      }
+    }
+  }
+  float* dw = g.dw;
+  for (int64_t o = 0; o < s.out_channels; ++o) {
+    for (int64_t ky = 0; ky < s.kernel_height; ++ky) {
+      const float* sum = sums + o * pitch + ky * row_vectors * kLanes;
+      for (int64_t i = 0; i < run; ++i, ++dw) *dw = g.accumulate ? *dw + sum[i] : sum[i];
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace signet::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace signet::cpu {
+
+HWY_EXPORT(rgb_forward_chunk);
+HWY_EXPORT(rgb_gradient_range);
+
+namespace {
+int64_t strip_count(const Conv2dShape& s) {
+  return s.batch * ceil_div(s.out_height(), kStripRows);
+}
+}  // namespace
+
+bool rgb_suits(const Conv2dShape& s) {
+  return s.in_channels == kColors && s.dilation == 1 && (s.stride == 1 || s.stride == 2) &&
+         s.out_channels % kColumnPanel == 0 && s.out_size() > 0 && s.kernel_width <= 11;
+}
+
+void rgb_forward(float* y, const float* x, const float* w, const float* bias, const float* residual,
+                 bool relu, const Conv2dShape& s) {
+  const int64_t depth = s.kernel_height * s.kernel_width * kColors;
+  // [panel][k][kColumnPanel]
+  float* panels = scratch(Scratch::weights, s.out_channels * depth);
+  for (int64_t o = 0; o < s.out_channels; ++o) {
+    float* to = panels + o / kColumnPanel * kColumnPanel * depth + o % kColumnPanel;
+    for (int64_t k = 0; k < depth; ++k) to[k * kColumnPanel] = w[o * depth + k];
+  }
+  const RgbForward forward{y, x, panels, bias, residual, relu};
+  const auto kernel = HWY_DYNAMIC_DISPATCH(rgb_forward_chunk);
+  parallel_for(strip_count(s), [&](int64_t chunk) { kernel(forward, s, chunk); });
+}
+
+int64_t rgb_copies(const Conv2dShape& s) {
+  constexpr int64_t kMostCopies = 16;
+  const int64_t strips = strip_count(s);
+  return ceil_div(strips, ceil_div(strips, kMostCopies));  // none of them empty
+}
+
+void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const float* dy, const float* x,
+                         const Conv2dShape& s) {
+  const int64_t strips = strip_count(s), range = ceil_div(strips, copies);
+  const auto kernel = HWY_DYNAMIC_DISPATCH(rgb_gradient_range);
+  parallel_for(copies, [&](int64_t copy) {
+    kernel({.dw = dw + copy * s.weight_size(),
+            .dy = dy,
+            .x = x,
+            .begin = copy * range,
+            .end = std::min(strips, (copy + 1) * range),
+            .accumulate = accumulate},
+           s);
+  });
+}
+
+}  // namespace signet::cpu
+#endif

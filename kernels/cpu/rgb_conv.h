@@ -1,0 +1,26 @@
+#pragma once
+// The first convolution of a network: images of three channels at steps of one or two. Windows that overlap
+// lie one beside the other in a padded row of pixels, so that row is the matrix, read with the step as its
+// pitch: nothing is gathered.
+
+#include <cstdint>
+
+#include "kernels/kernels.h"
+
+namespace signet::cpu {
+
+bool rgb_suits(const Conv2dShape& shape);
+
+/// conv2d_forward for shapes that suit. An element is one chain of multiply-adds in the order of the filter.
+void rgb_forward(float* y, const float* x, const float* w, const float* bias, const float* residual,
+                 bool relu, const Conv2dShape& shape);
+
+/// How many partial gradients, one after another in memory, `rgb_backward_weight` wants to write; their sum
+/// in that order is the gradient. Depends on the shape alone.
+int64_t rgb_copies(const Conv2dShape& shape);
+
+/// Writes (or, a single one, adds) `copies` = rgb_copies partial gradients.
+void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const float* dy, const float* x,
+                         const Conv2dShape& shape);
+
+}  // namespace signet::cpu

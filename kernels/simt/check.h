@@ -1,0 +1,61 @@
+#pragma once
+// The checker of kernels that are compiled with -fsanitize=thread: every access of every thread is held
+// against what the device's memory and the block's barriers allow.
+//
+// Accesses of two threads are ordered by barriers and by __syncwarp, and by the end of a launch. Atomics do
+// not race with each other, and order nothing else: kernels here never wait for another block.
+
+#include <vector>
+
+#include "kernels/simt/block.h"
+#include "kernels/simt/request_counts.h"
+#include "kernels/simt/shadow.h"
+
+namespace signet::simt {
+
+class BlockChecker final : public Checker {
+ public:
+  BlockChecker();
+
+  void begin_block(Block& block) override;
+  void end_block(Block& block) override;
+  void barrier(Block&) override { clocks_.block_met(); }
+  void warp_barrier(Block& block, unsigned warp, unsigned mask) override;
+  void access(const void* address, size_t bytes, Access kind, const void* site) override;
+  void copy_issued(void* to, const void* from, size_t bytes, const void* site) override;
+  void copy_arrived(void* to, size_t bytes) override;
+
+ private:
+  enum class State : uint8_t { unwritten, written, in_flight };
+  /// Shared memory, dynamic and static, is numbered through: the block's dynamic bytes, then the thread-local
+  /// ones of this host thread.
+  struct SharedBytes {
+    size_t first = 0;
+    bool valid = false;
+  };
+
+  SharedBytes shared_bytes(const char* address, size_t bytes, Access kind, const void* site);
+  void shared_access(size_t first, size_t bytes, Access kind, uint32_t site);
+  void global_access(const char* address, size_t bytes, Access kind, const void* site);
+  /// Records the access; false, with conflict_ set, if an earlier one is not ordered before it.
+  bool touch(Cell& cell, Access kind, uint32_t site, bool shared);
+  bool ordered(const Touch& before) const;
+  [[noreturn]] void report_race(Access kind, uint32_t site, Fault race);
+  [[noreturn]] void fail(Fault kind, std::string detail, const void* site);
+
+  Block* block_ = nullptr;
+  uint32_t first_stamp_ = 0, stamp_ = 0;
+  bool races_ = true;
+  Clocks clocks_;
+  Touch conflict_;
+  bool conflict_wrote_ = false;
+  std::vector<State> states_;  // of shared bytes
+  std::vector<Cell> cells_;    // of shared words
+  SplitCells splits_;
+  std::vector<bool> used_;  // static shared variables that this block has touched
+  std::vector<size_t> used_list_;
+  std::vector<uint32_t> copy_sites_;  // of the cp.async whose destination a shared word is
+  RequestCounts* counts_ = nullptr;
+};
+
+}  // namespace signet::simt
