@@ -54,7 +54,7 @@ class ConnectionStream : public httplib::Stream {
 struct Current {
   HttpConnection& connection;
   Clock::time_point deadline;
-  bool routed = false;
+  bool answered = false;
   bool must_close = false;  ///< bytes of the request may be left unread
   size_t reserved = 0;      ///< of the bytes that all bodies may take
 };
@@ -77,6 +77,7 @@ std::optional<size_t> parse_length(const std::string& text) {
 /// Sockets by the thousand would pass FD_SETSIZE, where the library gives up.
 constexpr int kMostConnections = 900;
 constexpr int kBacklog = 1024;
+constexpr int kMostRequests = 1000;  // on one connection, so that others get their turn
 
 }  // namespace
 
@@ -93,6 +94,9 @@ class HttpServer::Impl : public httplib::Server {
  public:
   explicit Impl(HttpLimits limits) : limits_(limits), wake_(::eventfd(0, EFD_CLOEXEC)) {
     limits_.connections = std::clamp(limits_.connections, 1, kMostConnections);
+    // What the library says in its Keep-Alive header; serve_connection sees to it.
+    set_keep_alive_max_count(kMostRequests);
+    set_keep_alive_timeout(std::chrono::duration_cast<std::chrono::seconds>(limits_.idle_time).count());
     set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       answer(request, response);
       return HandlerResponse::Handled;
@@ -125,6 +129,8 @@ class HttpServer::Impl : public httplib::Server {
   HttpResponse respond(const httplib::Request& request);
   std::optional<HttpResponse> read_body(const httplib::Request& request, std::string& body);
   void refuse(httplib::Response& response);
+  HttpResponse refusal(int status);
+  void refuse_unfinished_line();
 
   HttpLimits limits_;
   int listener_ = -1, wake_;
@@ -229,15 +235,18 @@ void HttpServer::Impl::serve_connection(int socket) {
   HttpConnection connection(socket);
   ConnectionStream stream(connection);
   bool goes_on = true;
-  while (goes_on && connection.wait_for_request(limits_.idle_time, [this] { return bool(stopping_); })) {
+  int left = kMostRequests;
+  const auto stopping = [this] { return bool(stopping_); };
+  while (goes_on && left-- > 0 && connection.wait_for_request(limits_.idle_time, stopping)) {
     Current now{connection, Clock::now() + limits_.request_time};
     connection.allow(limits_.header_bytes, now.deadline);
     connection.set_write_deadline(now.deadline);
     current = &now;
     bool asked_to_close = false;
-    goes_on = process_request(stream, stopping_, asked_to_close, [](httplib::Request& request) {
+    goes_on = process_request(stream, stopping_ || left == 0, asked_to_close, [](httplib::Request& request) {
       request.headers.erase("Accept-Encoding");  // answers are short or images
     });
+    refuse_unfinished_line();
     current = nullptr;
     body_bytes_ -= now.reserved;
     goes_on = goes_on && !asked_to_close && !now.must_close && !stopping_;
@@ -247,7 +256,7 @@ void HttpServer::Impl::serve_connection(int socket) {
 
 void HttpServer::Impl::answer(const httplib::Request& request, httplib::Response& response) {
   const auto start = Clock::now();
-  current->routed = true;
+  current->answered = true;
   HttpResponse made;
   try {
     made = respond(request);
@@ -326,9 +335,15 @@ std::optional<HttpResponse> HttpServer::Impl::read_body(const httplib::Request& 
 
 /// What the library refuses by itself: a request line or headers that make no sense, or too many of them.
 void HttpServer::Impl::refuse(httplib::Response& response) {
-  if (current == nullptr || current->routed) return;
+  if (current == nullptr || current->answered) return;
+  fill_in(response, refusal(response.status == 414 ? 414 : 400));
+}
+
+/// What is said of a request whose headers never came to their end, or else with the status given.
+HttpResponse HttpServer::Impl::refusal(int status) {
+  current->answered = true;
   current->must_close = true;
-  HttpResponse made = http_error(400, "this is no HTTP request");
+  HttpResponse made = http_error(status, status == 414 ? "the path is too long" : "this is no HTTP request");
   if (current->connection.budget_used_up()) {
     made = http_error(431,
                       fmt::format("request line and headers take more than {} bytes", limits_.header_bytes));
@@ -337,7 +352,18 @@ void HttpServer::Impl::refuse(httplib::Response& response) {
     current->connection.set_write_deadline(Clock::now() + std::chrono::seconds(1));
   }
   observer("", made.status, 0);
-  fill_in(response, made);
+  return made;
+}
+
+/// The library closes without a word where even the request line has no end.
+void HttpServer::Impl::refuse_unfinished_line() {
+  if (current->answered || !(current->connection.budget_used_up() || current->connection.deadline_passed()))
+    return;
+  const HttpResponse made = refusal(400);
+  const std::string text = fmt::format(
+      "HTTP/1.1 {} Refused\r\nConnection: close\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n{}",
+      made.status, made.content_type, made.body.size(), made.body);
+  current->connection.write(text.data(), text.size());
 }
 
 HttpServer::HttpServer(HttpLimits limits) : impl_(std::make_unique<Impl>(limits)) {}

@@ -143,7 +143,8 @@ HttpResponse PredictService::predict(const HttpRequest& request) {
     any = any || item.error.empty();
     results += (results.empty() ? "" : ", ") + json_of(item, top, with_heat);
   }
-  return {any ? 200 : 400, kJson,
+  // A form is a list: that it was answered is one thing, what became of each picture another.
+  return {any || is_multipart(request.content_type) ? 200 : 400, kJson,
           fmt::format("{{\"model\": \"{}\", \"results\": [{}]}}\n", inference_.network().architecture(),
                       results)};
 }

@@ -25,6 +25,7 @@ const std::string_view kPageHtml = R"page(<!doctype html>
       <video id="video" muted playsinline hidden aria-label="What the camera sees"></video>
       <img id="shown" alt="" hidden>
       <img id="overlay" alt="" hidden>
+      <p id="badge" aria-hidden="true" hidden></p>
     </div>
     <div class="buttons">
       <button id="choose" type="button">Choose pictures</button>
@@ -84,6 +85,8 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 #stage video { object-fit: cover; }
 #stage img { object-fit: contain; }
 #stage.live img { object-fit: cover; }
+#badge { position: absolute; left: .5rem; bottom: .5rem; margin: 0; padding: .125rem .75rem; border-radius: .375rem;
+  background: #000c; color: #fff; font-size: 1.25rem; font-weight: 700; max-width: 90%; overflow-wrap: anywhere; }
 .buttons { display: flex; flex-wrap: wrap; gap: .5rem; margin: .75rem 0 0; align-items: center; }
 button { min-height: 2.75rem; padding: 0 1rem; border: 1px solid var(--accent); border-radius: .5rem; font: inherit;
   background: var(--accent); color: var(--on-accent); cursor: pointer; }
@@ -140,6 +143,7 @@ function showResult(result, seconds) {
     item.textContent = sentence;
     warnings.append(item);
   }
+  show(at('badge'), !result.error);
   if (result.error) { say(result.error); setStatus(''); return; }
   for (const {class: name, probability} of result.predictions) {
     const item = document.createElement('li'), bar = document.createElement('div');
@@ -153,6 +157,7 @@ function showResult(result, seconds) {
     answers.append(item);
   }
   const best = result.predictions[0];
+  at('badge').textContent = `${best.class} ${Math.round(100 * best.probability)}%`;
   say(`${best.class}, ${Math.round(100 * best.probability)} percent` + (sentences.length ? '. ' + sentences.join('. ') : ''));
   setStatus(`answered in ${Math.round(1000 * seconds)} ms`);
 }
@@ -160,7 +165,9 @@ function showResult(result, seconds) {
 async function ask(blob) {
   const start = performance.now();
   const heat = at('heat').checked ? '&gradcam=1' : '';
-  const response = await fetch('predict?top=5' + heat, {method: 'POST', body: blob});
+  const form = new FormData();
+  form.append('file', blob, blob.name || 'camera.jpg');
+  const response = await fetch('predict?top=5' + heat, {method: 'POST', body: form});
   const answer = await response.json();
   const result = answer.results ? answer.results[0] : {error: answer.error};
   return {result, seconds: (performance.now() - start) / 1000};
@@ -175,6 +182,7 @@ async function open(entry) {
   at('shown').alt = entry.file.name;
   show(at('shown'), true);
   show(at('overlay'), false);
+  show(at('badge'), false);
   setStatus('asking…');
   try {
     const {result, seconds} = await ask(entry.file);
@@ -211,6 +219,7 @@ function stopCamera() {
   at('video').srcObject = null;
   show(at('video'), false);
   show(at('overlay'), false);
+  show(at('badge'), false);
   at('stage').classList.remove('live');
   at('camera').textContent = 'Use camera';
   at('camera').setAttribute('aria-pressed', 'false');
@@ -317,7 +326,7 @@ const std::string_view kOpenApi = R"page({
         },
         "responses": {
           "200": {"description": "One result a picture, in order", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Answer"}}}},
-          "400": {"description": "No picture could be read; with results that say why, or an error", "content": {"application/json": {"schema": {"oneOf": [{"$ref": "#/components/schemas/Answer"}, {"$ref": "#/components/schemas/Error"}]}}}},
+          "400": {"description": "The body is no picture, with a result that says why; or the request makes no sense, with an error", "content": {"application/json": {"schema": {"oneOf": [{"$ref": "#/components/schemas/Answer"}, {"$ref": "#/components/schemas/Error"}]}}}},
           "408": {"description": "The request took too long to arrive"},
           "411": {"description": "The Content-Length is missing"},
           "413": {"description": "The body is too large"},

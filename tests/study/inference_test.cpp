@@ -198,7 +198,7 @@ TEST_CASE("warnings name what differs from the training pictures, and nothing wh
   const auto far = warnings_for(sure, square(4, 200, 2), typical);
   REQUIRE(far.size() == 1);
   CHECK(far[0].find("come closer") != std::string::npos);
-  const auto near = warnings_for(sure, square(4, 200, 19), typical);
+  const auto near = warnings_for(sure, square(4, 200, 18), typical);
   REQUIRE(near.size() == 1);
   CHECK(near[0].find("step back") != std::string::npos);
 
