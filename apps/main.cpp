@@ -48,7 +48,9 @@ int run(int argc, char** argv) {
   apps::add_val(app);
   apps::add_predict(app);
   apps::add_export(app);
+  apps::add_serve(app);
   apps::add_data(app);
+  apps::add_report(app);
   apps::add_bench(app);
   apps::add_info(app);
   apps::add_profile_kernel(app);

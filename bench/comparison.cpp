@@ -17,9 +17,9 @@ namespace {
 constexpr const char* kRefused = "refused: ";
 
 /// The buffers of the problem whose rows are running, and what each side makes of it in f32.
-class Session {
+class Round {
  public:
-  explicit Session(const Platform& platform) : platform_(platform) {}
+  explicit Round(const Platform& platform) : platform_(platform) {}
 
   Workbench& workbench(const Problem& problem) {
     if (!workbench_ || workbench_->problem().label() != problem.label()) {
@@ -56,12 +56,12 @@ class Session {
 };
 
 /// What is wrong with a contender's results; empty if nothing.
-std::string fault(Session& session, const Problem& problem, const Contender& contender,
+std::string fault(Round& round, const Problem& problem, const Contender& contender,
                   const Prepared& prepared) {
-  const Results* expected = session.expected(problem, !contender.vendor);
+  const Results* expected = round.expected(problem, !contender.vendor);
   if (expected == nullptr)
     return "nothing of the other side takes this problem, so the row cannot be checked";
-  const Results results = session.workbench(problem).run(prepared.run);
+  const Results results = round.workbench(problem).run(prepared.run);
   for (size_t i = 0; i < results.size(); ++i) {
     const std::string difference =
         disagreement(results[i], (*expected)[i], tolerance_of(problem, contender.math));
@@ -98,12 +98,12 @@ void report(benchmark::State& state, const Platform& platform, const ComparisonO
 }
 
 void run_row(benchmark::State& state, const Platform& platform, const ComparisonOptions& options,
-             Session& session, const Problem& problem, const Contender& contender) {
+             Round& round, const Problem& problem, const Contender& contender) {
   try {
-    const Prepared prepared = contender.prepare(problem, session.workbench(problem).buffers());
+    const Prepared prepared = contender.prepare(problem, round.workbench(problem).buffers());
     if (!prepared.refusal.empty()) return state.SkipWithError((kRefused + prepared.refusal).c_str());
     state.SetLabel(prepared.notes);
-    const std::string wrong = fault(session, problem, contender, prepared);
+    const std::string wrong = fault(round, problem, contender, prepared);
     if (!wrong.empty()) return state.SkipWithError(wrong.c_str());
     report(state, platform, options, prepared.run, problem.flops(), problem.bytes(), contender.math);
   } catch (const std::exception& error) {
@@ -158,7 +158,7 @@ class Lines : public benchmark::BenchmarkReporter {
 
 ComparisonSummary run_comparison(const Platform& platform, const ComparisonOptions& options,
                                  std::ostream& out) {
-  const auto session = std::make_shared<Session>(platform);
+  const auto round = std::make_shared<Round>(platform);
   const int samples = options.timed ? options.samples : 1;
   const auto add = [&](const std::string& label, bool vendor, const std::string& name, MatrixMath math,
                        auto row) {
@@ -178,8 +178,8 @@ ComparisonSummary run_comparison(const Platform& platform, const ComparisonOptio
       contenders.push_back(std::move(contender));
     for (const Contender& contender : contenders) {
       add(problem.label(), contender.vendor, contender.name, contender.math,
-          [&platform, &options, session, problem, contender](benchmark::State& state) {
-            run_row(state, platform, options, *session, problem, contender);
+          [&platform, &options, round, problem, contender](benchmark::State& state) {
+            run_row(state, platform, options, *round, problem, contender);
           });
     }
   }

@@ -93,6 +93,25 @@ const char* name_of(Operation operation) {
   return "";
 }
 
+const char* kernel_of(Operation operation) {
+  switch (operation) {
+    case Operation::gemm:
+      return "gemm";
+    case Operation::conv_forward:
+    case Operation::conv_inference:
+      return "conv2d_forward";
+    case Operation::conv_backward_data:
+      return "conv2d_backward_data";
+    case Operation::conv_backward_weight:
+      return "conv2d_backward_weight";
+    case Operation::batchnorm_forward:
+      return "batchnorm_forward_train";
+    case Operation::batchnorm_backward:
+      return "batchnorm_backward_train";
+  }
+  return "";
+}
+
 const char* name_of(MatrixMath math) {
   switch (math) {
     case MatrixMath::f32:

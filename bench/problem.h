@@ -24,6 +24,8 @@ enum class Operation : uint8_t {
 };
 const char* name_of(Operation operation);
 const char* name_of(MatrixMath math);
+/// The function of kernels/functions.h that computes it.
+const char* kernel_of(Operation operation);
 
 /// Sizes of a computation; which of them count depends on the operation.
 struct Problem {

@@ -102,7 +102,7 @@ std::string markdown_of(const std::string& text) {
   try {
     const Json json = Json::parse(text);
     simulated = json.at("context").value("simulated", "no") == "yes";
-    for (const char* key : {"card", "processor", "vendor", "times"}) {
+    for (const char* key : {"card", "vendor", "threads", "times"}) {
       if (json.at("context").contains(key))
         context += fmt::format("- {}: {}\n", key, json["context"][key].get<std::string>());
     }

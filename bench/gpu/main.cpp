@@ -2,6 +2,7 @@
 //
 //   bench_gpu [--batches=1,32,256] [--samples=30] [--tiny] [--benchmark_filter=conv_forward]
 //             [--benchmark_out=gpu.json --benchmark_out_format=json]
+//   bench_gpu --plans=a100.json    what cuDNN would do on a card that need not be there
 //
 // Exit status 1 if a row failed its check, 2 if there is no device or a flag is wrong. bench/README.md tells
 // how to read what it writes.
@@ -9,10 +10,12 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
-#include <charconv>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <string_view>
 
+#include "bench/command_line.h"
 #include "bench/comparison.h"
 #include "bench/gpu/contenders.h"
 #include "bench/gpu/step.h"
@@ -20,55 +23,33 @@
 
 namespace {
 
-using namespace signet;
-using namespace signet::bench;
-
-struct Flags {
-  std::vector<int64_t> batches{1, 32, 256};
-  int samples = 30;
-  bool tiny = false;
-};
-
-/// Positive whole numbers, separated by commas; empty if the text is something else.
-std::vector<int64_t> numbers(std::string_view text) {
-  std::vector<int64_t> values;
-  while (true) {
-    const std::string_view word = text.substr(0, text.find(','));
-    int64_t value = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    if (error != std::errc() || end != word.data() + word.size() || value < 1) return {};
-    values.push_back(value);
-    if (word.size() == text.size()) return values;
-    text.remove_prefix(word.size() + 1);
+int list_plans(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) {
+    std::cerr << "bench_gpu: " << path << " cannot be read\n";
+    return 2;
   }
-}
-
-bool parse(Flags& flags, std::string_view flag) {
-  const std::string_view value = flag.substr(std::min(flag.size(), flag.find('=') + 1));
-  if (flag == "--tiny") {
-    flags.tiny = true;
-    return true;
+  try {
+    const std::string device(std::istreambuf_iterator<char>(in), {});
+    const auto problems = signet::bench::resnet18_problems({1, 32, 256});
+    return signet::bench::list_vendor_plans(problems, device, std::cout) > 0 ? 1 : 0;
+  } catch (const std::runtime_error& error) {
+    std::cerr << "bench_gpu: " << error.what() << "\n";
+    return 2;
   }
-  const auto values = numbers(value);
-  if (values.empty()) return false;
-  if (flag.starts_with("--batches=")) {
-    flags.batches = values;
-    return true;
-  }
-  if (flag.starts_with("--samples=") && values.size() == 1) {
-    flags.samples = int(values[0]);
-    return true;
-  }
-  return false;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  using namespace signet;
+  using namespace signet::bench;
   ::benchmark::Initialize(&argc, argv);
-  Flags flags;
+  CommandLine flags{.batches = {1, 32, 256}};
   for (int i = 1; i < argc; ++i) {
-    if (parse(flags, argv[i])) continue;
+    constexpr std::string_view kPlans = "--plans=";
+    if (std::string_view(argv[i]).starts_with(kPlans)) return list_plans(argv[i] + kPlans.size());
+    if (flags.parse(argv[i])) continue;
     std::cerr << "bench_gpu: unknown flag " << argv[i]
               << "; it has --batches=1,32,256, --samples=30, --tiny and --benchmark_...\n";
     return 2;
@@ -106,9 +87,5 @@ int main(int argc, char** argv) {
   for (const StepProblem& step : steps) {
     for (SpecialRow& row : step_rows(step)) options.special.push_back(std::move(row));
   }
-  const ComparisonSummary summary = run_comparison(device_platform(), options, std::cout);
-  std::cout << summary.rows << " rows: " << summary.failed << " failed, " << summary.refused << " refused"
-            << std::endl;
-  ::benchmark::Shutdown();
-  return summary.failed > 0 || summary.rows == 0 ? 1 : 0;
+  return report_summary(run_comparison(device_platform(), options, std::cout), std::cout);
 }

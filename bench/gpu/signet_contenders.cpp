@@ -41,6 +41,19 @@ Contender rung(const std::string& name, MatrixMath math, const std::string& refu
           }};
 }
 
+std::span<const ConvRung> rungs_of(Operation operation) {
+  switch (operation) {
+    case Operation::conv_forward:
+      return conv_rungs();
+    case Operation::conv_backward_data:
+      return conv_backward_data_rungs();
+    case Operation::conv_backward_weight:
+      return conv_backward_weight_rungs();
+    default:
+      return {};
+  }
+}
+
 void add_rungs(std::vector<Contender>& contenders, const Problem& p) {
   if (p.operation == Operation::gemm && p.transpose_a == Transpose::no && p.transpose_b == Transpose::no) {
     for (const GemmRung& r : gemm_rungs()) {
@@ -49,12 +62,10 @@ void add_rungs(std::vector<Contender>& contenders, const Problem& p) {
           [&r](const Problem& q, const Buffers& b) { r.run(b.out[0], b.in[0], b.in[1], q.m, q.n, q.k); }));
     }
   }
-  if (p.operation == Operation::conv_forward) {
-    for (const ConvRung& r : conv_rungs()) {
-      contenders.push_back(
-          rung(r.name, MatrixMath::f32, r.refusal(p.conv),
-               [&r](const Problem& q, const Buffers& b) { r.run(b.out[0], b.in[0], b.in[1], q.conv); }));
-    }
+  for (const ConvRung& r : rungs_of(p.operation)) {
+    contenders.push_back(
+        rung(r.name, math_of(r.operands), r.refusal(p.conv),
+             [&r](const Problem& q, const Buffers& b) { r.run(b.out[0], b.in[0], b.in[1], q.conv); }));
   }
   if (p.operation == Operation::batchnorm_forward) {
     for (const BatchnormRung& r : batchnorm_rungs()) {
@@ -88,25 +99,6 @@ void run_shipped(const Problem& p, const Buffers& b) {
                                             b.in[3], b.in[4], b.in[5], p.relu, Accumulate::no, p.rows,
                                             p.channels);
   }
-}
-
-const char* shipped_name(Operation operation) {
-  switch (operation) {
-    case Operation::gemm:
-      return "cuda::gemm";
-    case Operation::conv_forward:
-    case Operation::conv_inference:
-      return "cuda::conv2d_forward";
-    case Operation::conv_backward_data:
-      return "cuda::conv2d_backward_data";
-    case Operation::conv_backward_weight:
-      return "cuda::conv2d_backward_weight";
-    case Operation::batchnorm_forward:
-      return "cuda::batchnorm_forward_train";
-    case Operation::batchnorm_backward:
-      return "cuda::batchnorm_backward_train";
-  }
-  return "";
 }
 
 class SignetStepKernels : public StepKernels {
@@ -146,7 +138,7 @@ std::vector<Contender> signet_contenders(const Problem& problem) {
   const bool multiplies = problem.flops() > 0;
   for (const MatrixMath math : {MatrixMath::f32, MatrixMath::tf32, MatrixMath::bf16}) {
     if (multiplies || math == MatrixMath::f32)
-      contenders.push_back(shipped(shipped_name(problem.operation), math, run_shipped));
+      contenders.push_back(shipped("cuda::" + std::string(kernel_of(problem.operation)), math, run_shipped));
   }
   return contenders;
 }

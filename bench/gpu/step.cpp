@@ -10,16 +10,19 @@
 #include "models/network.h"
 #include "nn/functions.h"
 #include "optim/optimizer.h"
+#include "study/training_step.h"
 #include "tensor/autograd.h"
 
 namespace signet::bench {
 namespace {
 
-PreparedStep engine_step(const StepProblem& problem, MatrixMath math) {
+PreparedStep engine_step(const StepProblem& problem, MatrixMath math, study::StepGraph graph) {
   struct State {
     std::unique_ptr<models::Network> network;
     std::unique_ptr<optim::Optimizer> adam;
-    Tensor images, labels, loss;
+    std::unique_ptr<study::TrainingStep> step;
+    study::Input input;
+    Tensor logits;
   };
   cuda::set_matrix_math(math);
   auto state = std::make_shared<State>();
@@ -28,24 +31,25 @@ PreparedStep engine_step(const StepProblem& problem, MatrixMath math) {
   std::vector<optim::NamedParameter> parameters;
   for (const auto& p : state->network->parameters()) parameters.push_back({p.name, *p.tensor});
   state->adam = optim::make_adam(parameters);
-  state->images = step_images(problem);
-  state->labels = step_labels(problem);
+  state->step =
+      std::make_unique<study::TrainingStep>(*state->network, parameters, study::LossOptions{}, graph);
+  state->input = {.x = step_images(problem), .labels = step_labels(problem), .label_values = {}};
   return {.run =
               [state, math] {
                 cuda::set_matrix_math(math);
-                state->adam->clear_gradients();
-                state->loss = nn::cross_entropy(state->network->forward(state->images), state->labels);
-                backward(state->loss);
+                state->logits = state->step->run(state->input, 0);
                 state->adam->step(kStepRate);
               },
           .results =
               [state] {
-                StepResults results{.loss = state->loss.item(), .gradients = {}};
+                const NoGrad no_grad;
+                StepResults results{.loss = nn::cross_entropy(state->logits, state->input.labels).item(),
+                                    .gradients = {}};
                 for (const auto& p : state->network->parameters())
                   results.gradients[p.name] = p.tensor->grad().to_vector();
                 return results;
               },
-          .notes = "the engine, op by op"};
+          .notes = graph == study::StepGraph::never ? "" : "forward and backward as one recorded graph"};
 }
 
 /// In f32, errors of single products as in workbench.h grow on their way through some twenty layers.
@@ -83,7 +87,7 @@ const StepResults& expected(const StepProblem& problem, bool vendor) {
   const std::string key = problem.label() + (vendor ? " vendor" : " signet");
   if (!known.contains(key)) {
     const PreparedStep step = vendor ? listed_step(problem, vendor_step_kernels(MatrixMath::f32))
-                                     : engine_step(problem, MatrixMath::f32);
+                                     : engine_step(problem, MatrixMath::f32, study::StepGraph::never);
     step.run();
     known[key] = step.results();
   }
@@ -103,7 +107,10 @@ std::vector<StepContender> step_contenders() {
     contenders.push_back({.name = std::move(name), .vendor = vendor, .math = math, .prepare = prepare});
   };
   for (const MatrixMath math : {MatrixMath::f32, MatrixMath::tf32, MatrixMath::bf16}) {
-    add("engine", false, math, [math](const StepProblem& p) { return engine_step(p, math); });
+    add("engine", false, math,
+        [math](const StepProblem& p) { return engine_step(p, math, study::StepGraph::automatic); });
+    add("engine, op by op", false, math,
+        [math](const StepProblem& p) { return engine_step(p, math, study::StepGraph::never); });
     add("list of layers", false, math,
         [math](const StepProblem& p) { return listed_step(p, signet_step_kernels(math)); });
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <ostream>
 
 #include "bench/gpu/contenders.h"
 #include "bench/gpu/cublas.h"
@@ -154,6 +155,28 @@ std::vector<Contender> vendor_contenders(const Problem& problem) {
     });
   }
   return contenders;
+}
+
+int list_vendor_plans(const std::vector<Problem>& problems, const std::string& device_json,
+                      std::ostream& out) {
+  constexpr int kAll = std::numeric_limits<int>::max();
+  cudnn::describe_device(device_json);
+  int without = 0;
+  for (const Problem& problem : problems) {
+    if (problem.operation == Operation::gemm || problem.flops() == 0) continue;
+    for (const MatrixMath math : {MatrixMath::f32, MatrixMath::tf32}) {
+      out << problem.label() << " / " << name_of(math) << ": ";
+      try {
+        const auto first = cudnn::plans(problem, math, cudnn::Search::heuristic, 1);
+        const auto all = cudnn::plans(problem, math, cudnn::Search::exhaustive, kAll);
+        out << first[0].candidate().describe() << "; " << all.size() << " plans in all" << std::endl;
+      } catch (const cudnn::Refusal& refusal) {
+        ++without;
+        out << refusal.what() << std::endl;
+      }
+    }
+  }
+  return without;
 }
 
 std::string vendor_versions() {

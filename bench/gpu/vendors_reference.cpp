@@ -1,6 +1,8 @@
 // A simulated device runs no vendor's kernels. In their place stands the reference on the host, so that the
 // comparison's own working can be tested: what it says about a kernel is true, its time means nothing.
 
+#include <stdexcept>
+
 #include "bench/gpu/contenders.h"
 #include "bench/gpu/step_kernels.h"
 
@@ -136,6 +138,11 @@ std::unique_ptr<StepKernels> vendor_step_kernels(MatrixMath) {
 }
 const char* vendor_step_name() {
   return kName;
+}
+
+int list_vendor_plans(const std::vector<Problem>&, const std::string&, std::ostream&) {
+  throw std::runtime_error(
+      "plans are cuDNN's, and this build has no vendor's library; configure with -DSIGNET_CUDA=ON");
 }
 
 std::string vendor_versions() {

@@ -118,6 +118,10 @@ class Graph {
   std::shared_ptr<void> workspace_;
 };
 
+/// What to call when a workspace finds too little memory, before it tries again: gives back memory that is
+/// kept for later use.
+void set_reclaimer(void (*reclaim)());
+
 /// Device memory for a kernel's intermediate results, at least `bytes` long and aligned to 256; valid until
 /// the next call on the same thread and device.
 void* workspace(int64_t bytes);

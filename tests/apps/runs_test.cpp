@@ -143,29 +143,6 @@ TEST_CASE("a head for other classes is replaced, even one of the same size") {
   CHECK_FALSE(contains(check_succeeds(again, same).out, "other classes"));
 }
 
-TEST_CASE("predict names classes for files and folders, and an unreadable file does not stop it") {
-  const Folder folder;
-  copy_classes(folder, {"a", "b"});
-  const std::string checkpoint = narrow_checkpoint().string();
-  const std::string image = "data/a/hand1_a_dif_seg_1_cropped.png";
-  const Result one = check_succeeds(folder, {"predict", checkpoint, image});
-  CHECK(count_lines(one.out) == 1);
-  CHECK(one.out.starts_with(image + "  "));
-  CHECK(contains(one.out, "%"));
-  const Result two = check_succeeds(folder, {"predict", checkpoint, image, "data/b", "--top", "2"});
-  CHECK(count_lines(two.out) == 7);
-  CHECK(contains(first_line(two.out), " a "));
-  CHECK(contains(first_line(two.out), " b "));
-  folder.write("data/b/aaa.jpg", "this is no picture");
-  const Result bad = folder.run({"predict", checkpoint, "data", "--format", "csv"});
-  CHECK(bad.status == 2);
-  CHECK(bad.err ==
-        "signet: data/b/aaa.jpg: is not a JPEG or PNG image, whatever its name says; convert or delete "
-        "it\n");
-  CHECK(first_line(bad.out) == "path,rank,class,probability");
-  CHECK(count_lines(bad.out) == 13);
-}
-
 TEST_CASE("bench prints one JSON line") {
   const Folder folder;
   for (const std::string what : {"infer", "step", "layer4"}) {

@@ -129,10 +129,10 @@ __global__ void unwritten_global(const float* fresh, float* data) {
   data[threadIdx.x] = fresh[threadIdx.x];  // caught: unwritten_global
 }
 
-__global__ void copy_of_a_row_past_the_end(float* data) {
-  float* tile = dynamic_shared<float>();
-  cuda::ptx::cp_async_16(tile + 4 * threadIdx.x,
-                         data + kFloats - 64 + 4 * threadIdx.x);  // caught: copy_of_a_row_past_the_end
+__global__ void copy_past_the_end(float* data) {
+  float* to = dynamic_shared<float>() + 4 * threadIdx.x;
+  const float* row = data + kFloats - 64;
+  cuda::ptx::cp_async_16(to, row + 4 * threadIdx.x);  // caught: copy_past_the_end
   cuda::ptx::cp_async_commit();
   cuda::ptx::cp_async_wait<0>();
 }
@@ -203,8 +203,7 @@ std::span<const WrongKernel> wrong_bounds() {
       {"unwritten_in_the_second_block", Fault::unwritten,
        [](float* d) { run(unwritten_in_the_second_block, 2, 32, 0, d); }},
       {"unwritten_global", Fault::unwritten, run_unwritten_global},
-      {"copy_of_a_row_past_the_end", Fault::out_of_bounds,
-       [](float* d) { run(copy_of_a_row_past_the_end, 1, 32, 4096, d); }},
+      {"copy_past_the_end", Fault::out_of_bounds, [](float* d) { run(copy_past_the_end, 1, 32, 4096, d); }},
   };
   return all;
 }
