@@ -10,6 +10,7 @@ kernel spills registers on sm_80 or newer. Only Python's standard library is nee
 
 import argparse
 import concurrent.futures
+import hashlib
 import json
 import pathlib
 import re
@@ -25,7 +26,7 @@ LIMITS = {75: (32, 16, 64, 0), 80: (64, 32, 164, 1), 86: (48, 16, 100, 1), 89: (
           100: (64, 32, 228, 1), 120: (48, 24, 100, 1)}
 
 # Threads a block, where the name does not tell. Kept with the launches in kernels/cuda.
-THREADS = {"for_each_kernel": 256, "sum_of_squares_kernel": 256, "sum_kernel": 256, "sum_rows_kernel": 256,
+THREADS = {"for_each_kernel": 256, "for_each_together_kernel": 256, "sum_of_squares_kernel": 256, "sum_kernel": 256, "sum_rows_kernel": 256,
            "spread_rows_kernel": 256, "maxpool_forward_kernel": 128, "maxpool_backward_kernel": 128,
            "softmax_kernel": 256, "cross_entropy_rows_kernel": 256, "mean_loss_kernel": 256,
            "gradient_scale_kernel": 256, "cross_entropy_backward_kernel": 256, "warp_kernel": 128,
@@ -46,8 +47,15 @@ LAYERS = [("stem", 112, 3, 64, 7, 2, 1), ("layer1 3x3", 56, 64, 64, 3, 1, 4), ("
           ("layer4 3x3", 7, 512, 512, 3, 1, 3)]
 
 
-def compile_one(command, directory, arch):
-    """ptxas's report for one source and architecture."""
+def compile_one(entry, arch, cache):
+    """ptxas's report for one source and architecture; kept in `cache` until a source or the command changes."""
+    command, directory = entry["command"], entry["directory"]
+    digest = hashlib.sha256(f"{command} sm_{arch}".encode())
+    for path in [entry["file"], *sorted((ROOT / "kernels").glob("*.h")), *sorted((ROOT / "kernels/cuda").glob("*.*h"))]:
+        digest.update(pathlib.Path(path).read_bytes())
+    kept = cache / f"{pathlib.Path(entry['file']).stem}.sm_{arch}.{digest.hexdigest()[:16]}.txt"
+    if kept.exists():
+        return kept.read_text()
     words = re.sub(r"--generate-code=\S+|-gencode\s+\S+|-MD|-M[TF] \S+|\bccache\b", "", command)
     words = re.sub(r"^\s*\S*/ccache ", "", words)
     words = re.sub(r" -x cu -c ", " -x cu -cubin ", words)
@@ -55,6 +63,7 @@ def compile_one(command, directory, arch):
     run = subprocess.run(f"{words} -arch=sm_{arch} -Xptxas -v", shell=True, cwd=directory, capture_output=True, text=True)
     if run.returncode != 0:
         sys.exit(f"static_evidence: {words} failed:\n{run.stdout}{run.stderr}")
+    kept.write_text(run.stdout + run.stderr)
     return run.stdout + run.stderr
 
 
@@ -194,9 +203,11 @@ def main():
         sys.exit(f"static_evidence: {commands} is missing; configure first: cmake --preset cuda")
     sources = [entry for entry in json.loads(commands.read_text())
                if entry["file"].endswith(".cu") and "/kernels/cuda/" in entry["file"]]
+    cache = options.build / "static-evidence"
+    cache.mkdir(exist_ok=True)
     work = [(entry, arch) for entry in sources for arch in options.arch]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        reports = list(pool.map(lambda job: compile_one(job[0]["command"], job[0]["directory"], job[1]), work))
+        reports = list(pool.map(lambda job: compile_one(*job, cache), work))
 
     kernels, spilled = {}, []
     for (_, arch), report in zip(work, reports):
