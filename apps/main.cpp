@@ -48,9 +48,12 @@ int run(int argc, char** argv) {
   apps::add_val(app);
   apps::add_predict(app);
   apps::add_export(app);
+  apps::add_serve(app);
   apps::add_data(app);
+  apps::add_report(app);
   apps::add_bench(app);
   apps::add_info(app);
+  apps::add_profile_kernel(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& error) {

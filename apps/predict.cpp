@@ -141,9 +141,7 @@ class Printer {
 
   void answer(const std::string& path, const study::Answer& answer, const std::string& heat) {
     if (format_ == "jsonl") {
-      std::vector<std::pair<std::string, std::string>> more;
-      if (!heat.empty()) more.emplace_back("gradcam", heat);
-      fmt::print("{}\n", study::answer_json(path, answer, classes_, top_, more));
+      fmt::print("{}\n", study::answer_json(path, answer, classes_, top_, {heat}));
       return;
     }
     std::string line = path;

@@ -10,8 +10,11 @@ void add_train_verbs(CLI::App& app);  ///< cv, train, finetune
 void add_val(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_export(CLI::App& app);
+void add_serve(CLI::App& app);
 void add_data(CLI::App& app);
+void add_report(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_info(CLI::App& app);
+void add_profile_kernel(CLI::App& app);
 
 }  // namespace signet::apps

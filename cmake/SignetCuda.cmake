@@ -45,7 +45,7 @@ set(SIGNET_CUDA_OPTIONS
     -Xcompiler=-Wall,-Wextra,-Wshadow,-Werror,-ffp-contract=off)
 target_compile_options(signet_flags INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:${SIGNET_CUDA_OPTIONS}>")
 
-# signet_cuda_sources(TARGET GLOB...): adds the .cu files to the library TARGET, compiled by nvcc.
+# signet_cuda_sources(TARGET GLOB...): adds the files to the library TARGET; nvcc compiles those named .cu.
 function(signet_cuda_sources target)
   file(GLOB sources CONFIGURE_DEPENDS ${ARGN})
   target_sources(${target} PRIVATE ${sources})

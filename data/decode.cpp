@@ -1,6 +1,7 @@
 #include "data/decode.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 
 #include "data/exif.h"
@@ -9,6 +10,25 @@
 #include "tensor/files.h"
 #include "tensor/hash.h"
 
+namespace {
+
+/// The largest block that the decoder may ask for on this thread. A PNG file of a few megabytes can unpack to
+/// gigabytes that its picture has no place for.
+thread_local size_t largest_block = 0;
+
+void* bounded_malloc(size_t size) {
+  return size <= largest_block ? std::malloc(size) : nullptr;
+}
+
+void* bounded_realloc(void* block, size_t size) {
+  return size <= largest_block ? std::realloc(block, size) : nullptr;
+}
+
+}  // namespace
+
+#define STBI_MALLOC(size) bounded_malloc(size)
+#define STBI_REALLOC(block, size) bounded_realloc(block, size)
+#define STBI_FREE(block) std::free(block)
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_JPEG
@@ -69,20 +89,24 @@ void spread_to_rgb(uint8_t* out, const uint8_t* in, int channels, int64_t count)
 
 }  // namespace
 
-Image decode_image(std::string_view bytes, const std::string& name) {
+Image decode_image(std::string_view bytes, const std::string& name, int64_t max_pixels) {
   check_container(bytes, name);
   if (bytes.size() > size_t{1} << 30) fail("{}: is larger than 1 GiB; make it smaller", name);
   const auto* const data = reinterpret_cast<const stbi_uc*>(bytes.data());
   const int size = int(bytes.size());
   int width = 0, height = 0, channels = 0;
+  constexpr int64_t kSlack = 1 << 20;
+  largest_block = kSlack;
   if (!stbi_info_from_memory(data, size, &width, &height, &channels)) {
     fail("{}: cannot be decoded: {}; replace the file", name, stbi_failure_reason());
   }
   if (width < 1 || height < 1) fail("{}: has no pixels ({}x{}); delete it", name, width, height);
-  if (int64_t{width} * height > kMaxPixels) {
+  if (int64_t{width} * height > max_pixels) {
     fail("{}: has {}x{} pixels, more than the {} million that are read; make it smaller", name, width, height,
-         kMaxPixels / 1'000'000);
+         max_pixels / 1'000'000);
   }
+  // 16-bit samples with alpha take 8 bytes, and each line of a PNG a byte more; JPEG pads to blocks.
+  largest_block = size_t(kSlack + 9 * (int64_t{width} + 64) * (int64_t{height} + 64));
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(data, size, &width, &height, &channels, 0), stbi_image_free);
   if (!pixels) fail("{}: cannot be decoded: {}; replace the file", name, stbi_failure_reason());

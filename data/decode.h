@@ -17,8 +17,9 @@ inline constexpr int64_t kMaxPixels = 100'000'000;
 /// composited on black (the background of cut-out hands), 16-bit samples keep their upper byte, CMYK is
 /// converted, and an EXIF orientation is obeyed, so that a phone's picture comes out upright (Pillow's
 /// `convert("RGB")` leaves it lying; its `ImageOps.exif_transpose` does the same). Throws Error, beginning
-/// with `name`, for what is no such image, is damaged or cut short, has no pixels or more than kMaxPixels.
-Image decode_image(std::string_view bytes, const std::string& name);
+/// with `name`, for what is no such image, is damaged or cut short, has no pixels or more than `max_pixels`.
+/// Takes no single block of memory of more than about 9 bytes a pixel, whatever the file unpacks to.
+Image decode_image(std::string_view bytes, const std::string& name, int64_t max_pixels = kMaxPixels);
 
 /// Reads and decodes a file. Throws Error as above, or when it cannot be read.
 Image load_image(const std::filesystem::path& path);

@@ -57,7 +57,7 @@ Image draw_heat(const Image& picture, const Heatmap& heat) {
           std::lerp(at(row.second, column.first), at(row.second, column.second), column.share);
       const float value = std::clamp(std::lerp(upper, lower, row.share), 0.0f, 1.0f);
       const Colour colour = colour_of(value);
-      const float opacity = kMostOpacity * std::sqrt(value);
+      const float opacity = kMostOpacity * value;
       for (size_t c = 0; c < 3; ++c, ++pixel)
         *pixel = uint8_t(std::lerp(float(*pixel), colour[c], opacity) + 0.5f);
     }

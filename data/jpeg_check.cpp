@@ -9,6 +9,8 @@ namespace {
 constexpr std::string_view kCutShort = "is cut short (a JPEG file without its end marker)";
 constexpr std::string_view kBadTable = "is damaged (a JPEG file with a wrong Huffman table)";
 constexpr std::string_view kBadScan = "is damaged (a JPEG file with a wrong scan header)";
+constexpr std::string_view kManyScans = "is made to be slow (a JPEG file of more than 200 scans)";
+constexpr int kMostScans = 200;  // cameras and editors write 1 to 15, and each passes over the whole picture
 
 /// A walk over the segments, marker by marker.
 class Walk {
@@ -17,6 +19,7 @@ class Walk {
 
   std::string_view fault() {
     size_t at = 2;
+    int scans = 0;
     while (at + 1 < bytes_.size()) {
       const int marker = byte(bytes_, at + 1);
       if (byte(bytes_, at) != 0xFF || !begins_segment(marker)) {
@@ -31,6 +34,7 @@ class Walk {
       if (marker == 0xC2) progressive_ = true;
       if (marker == 0xC4 && !read_tables(content)) return kBadTable;
       if (marker == 0xDA && !scan_is_possible(content)) return kBadScan;
+      if (marker == 0xDA && ++scans > kMostScans) return kManyScans;
       at += 2 + length;
     }
     return kCutShort;

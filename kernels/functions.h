@@ -155,6 +155,14 @@ KERNEL void sgd_step(real* w, real* velocity, const real* g, double lr, double m
 KERNEL void adam_step(real* w, real* m, real* v, const real* g, double lr, double beta1, double beta2,
                       double eps, double weight_decay, bool decoupled, int64_t step, int64_t n) KERNEL_BODY;
 
+/// The same for each of `count` tensors, to the same bits: a GPU then takes a few launches instead of one a
+/// tensor. `tensors` lies in the host's memory, what it points to on the device; velocities are null all
+/// together or not at all.
+KERNEL void sgd_steps(const SgdTensor<real>* tensors, int64_t count, double lr, double momentum,
+                      bool nesterov, double weight_decay, bool first_step) KERNEL_BODY;
+KERNEL void adam_steps(const AdamTensor<real>* tensors, int64_t count, double lr, double beta1, double beta2,
+                       double eps, double weight_decay, bool decoupled, int64_t step) KERNEL_BODY;
+
 // ---- random numbers, images
 
 /// y[n] uniform: low + (high - low) * philox_uniform of draw n (numbered as for dropout). Never below low,

@@ -66,6 +66,21 @@ struct ImageWarp {
   bool nearest = false;
 };
 
+/// What one tensor of n parameters brings to sgd_steps and adam_steps; pointers as for sgd_step and
+/// adam_step.
+template <class real>
+struct SgdTensor {
+  real *w = nullptr, *velocity = nullptr;
+  const real* g = nullptr;
+  int64_t n = 0;
+};
+template <class real>
+struct AdamTensor {
+  real *w = nullptr, *m = nullptr, *v = nullptr;
+  const real* g = nullptr;
+  int64_t n = 0;
+};
+
 #define KERNEL_BODY
 
 namespace ref {

@@ -120,12 +120,20 @@ std::string write_preprocessing(OnnxGraph& graph, const std::string& pictures, c
                    "luma_whole");
     x = cast(x, OnnxType::u8, "grey");
   }
-  const std::vector<int64_t> sides(2, input.size), axes{2, 3};
-  x = graph.node("Resize", {x, "", "", graph.constant("size", sides)}, "resized",
+  // The whole shape is spelt out: given the two axes alone (opset 18), ONNX Runtime 1.32 fails to load the
+  // graph after moving the transposition.
+  const std::vector<int64_t> rest{input.channels, input.size, input.size};
+  const int64_t first = 0;
+  const auto batch = graph.node(
+      "Gather", {graph.node("Shape", {pictures}, "picture_shape"), graph.constant("first", {&first, 1})},
+      "batch_size");
+  const auto shape =
+      graph.node("Concat", {batch, graph.constant("rest", rest)}, "input_shape", {{"axis", int64_t{0}}});
+  x = graph.node("Resize", {x, "", "", shape}, "resized",
                  {{"mode", std::string("linear")},
                   {"antialias", int64_t{1}},
-                  {"coordinate_transformation_mode", std::string("half_pixel")},
-                  {"axes", axes}});
+                  {"exclude_outside", int64_t{1}},  // weights at the edges add up to one, as Pillow's do
+                  {"coordinate_transformation_mode", std::string("half_pixel")}});
   x = cast(x, OnnxType::f32, "pixels");
   std::array<float, 3> mean{}, deviation{};
   for (size_t c = 0; c < 3; ++c) {

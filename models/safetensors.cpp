@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
@@ -179,6 +181,27 @@ void check_layout(const std::vector<Description>& in_order, uint64_t data_bytes,
   if (end != data_bytes) fail("{}: {} bytes after the last tensor belong to none", source, data_bytes - end);
 }
 
+/// The length of the header, from the first bytes of a file of `file_bytes`.
+uint64_t header_length(std::string_view beginning, uint64_t file_bytes, const std::string& source) {
+  if (beginning.size() < kLengthBytes) {
+    fail("{}: {} bytes are too few for a safetensors file; is the download complete?", source,
+         beginning.size());
+  }
+  uint64_t header_bytes = 0;
+  std::memcpy(&header_bytes, beginning.data(), kLengthBytes);
+  if (header_bytes > kMaxHeaderBytes) {
+    fail(
+        "{}: a safetensors header of {} bytes is beyond the limit of {}; the file is damaged or of another "
+        "form",
+        source, header_bytes, kMaxHeaderBytes);
+  }
+  if (header_bytes > file_bytes - kLengthBytes) {
+    fail("{}: the safetensors header of {} bytes does not fit the file's {}; is the download complete?",
+         source, header_bytes, file_bytes);
+  }
+  return header_bytes;
+}
+
 [[noreturn]] void misuse(const std::string& name, const char* fault) {
   throw std::invalid_argument(fmt::format("[write_safetensors] tensor \"{}\": {}", name, fault));
 }
@@ -206,21 +229,7 @@ std::vector<const std::pair<std::string, Array>*> sorted_entries(const Archive& 
 }  // namespace
 
 Archive parse_safetensors(std::string_view bytes, const std::string& source) {
-  if (bytes.size() < kLengthBytes) {
-    fail("{}: {} bytes are too few for a safetensors file; is the download complete?", source, bytes.size());
-  }
-  uint64_t header_bytes = 0;
-  std::memcpy(&header_bytes, bytes.data(), kLengthBytes);
-  if (header_bytes > kMaxHeaderBytes) {
-    fail(
-        "{}: a safetensors header of {} bytes is beyond the limit of {}; the file is damaged or of another "
-        "form",
-        source, header_bytes, kMaxHeaderBytes);
-  }
-  if (header_bytes > bytes.size() - kLengthBytes) {
-    fail("{}: the safetensors header of {} bytes does not fit the file's {}; is the download complete?",
-         source, header_bytes, bytes.size());
-  }
+  const uint64_t header_bytes = header_length(bytes, bytes.size(), source);
   const Json header = parse_header(bytes.substr(kLengthBytes, header_bytes), source);
   const std::string_view data = bytes.substr(kLengthBytes + header_bytes);
 
@@ -250,6 +259,23 @@ Archive parse_safetensors(std::string_view bytes, const std::string& source) {
 
 Archive read_safetensors(const std::filesystem::path& path) {
   return parse_safetensors(read_file(path), path.string());
+}
+
+std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path) {
+  const std::string source = path.string();
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) fail("{}: cannot be opened: {}", source, std::strerror(errno));
+  const auto file_bytes = uint64_t(file.tellg());
+  const auto read = [&](uint64_t from, uint64_t count) {
+    std::string bytes(size_t(count), '\0');
+    file.seekg(std::streamoff(from));
+    if (!file.read(bytes.data(), std::streamsize(count))) fail("{}: cannot be read", source);
+    return bytes;
+  };
+  const std::string beginning = read(0, std::min<uint64_t>(kLengthBytes, file_bytes));
+  const Json header = parse_header(read(kLengthBytes, header_length(beginning, file_bytes, source)), source);
+  return header.contains(kMetadataKey) ? parse_metadata(header[kMetadataKey], source)
+                                       : std::map<std::string, std::string>();
 }
 
 void write_safetensors(const std::filesystem::path& path, const Archive& archive) {

@@ -6,6 +6,7 @@
 // "__metadata__" maps strings to strings. Source: https://github.com/huggingface/safetensors#format.
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,10 @@ Archive read_safetensors(const std::filesystem::path& path);
 
 /// The same for a file already in memory; `source` names it in errors.
 Archive parse_safetensors(std::string_view bytes, const std::string& source);
+
+/// The metadata of a safetensors file, without reading its arrays. Throws Error for a header that is not well
+/// formed.
+std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);
 
 /// Writes a safetensors file through write_atomically. Arrays are ordered by element size, largest first,
 /// then by name, and begin at a multiple of 8 bytes, so that each is aligned and equal archives give equal

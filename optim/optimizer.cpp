@@ -56,13 +56,19 @@ class Sgd : public Optimizer {
   }
 
   void step(double learning_rate) override {
+    std::vector<SgdTensor<float>> tensors;
+    Device device;
     for (const auto& p : parameters_) {
       const Tensor g = p.tensor.grad();
       if (!g.defined()) continue;
       float* velocity = options_.momentum > 0 ? buffer(p, "velocity").data() : nullptr;
-      SIGNET_LAUNCH(g.device(), sgd_step, p.tensor.data(), velocity, g.data(), learning_rate,
-                    options_.momentum, options_.nesterov, options_.weight_decay, steps_ == 0, g.size());
+      tensors.push_back({.w = p.tensor.data(), .velocity = velocity, .g = g.data(), .n = g.size()});
+      device = g.device();
       p.tensor.mark_modified();
+    }
+    if (!tensors.empty()) {
+      SIGNET_LAUNCH(device, sgd_steps, tensors.data(), int64_t(tensors.size()), learning_rate,
+                    options_.momentum, options_.nesterov, options_.weight_decay, steps_ == 0);
     }
     ++steps_;
   }
@@ -78,14 +84,22 @@ class Adam : public Optimizer {
 
   void step(double learning_rate) override {
     ++steps_;
+    std::vector<AdamTensor<float>> tensors;
+    Device device;
     for (const auto& p : parameters_) {
       const Tensor g = p.tensor.grad();
       if (!g.defined()) continue;
-      SIGNET_LAUNCH(g.device(), adam_step, p.tensor.data(), buffer(p, "m").data(), buffer(p, "v").data(),
-                    g.data(), learning_rate, options_.beta1, options_.beta2, options_.eps,
-                    options_.weight_decay, options_.decoupled, steps_, g.size());
+      tensors.push_back({.w = p.tensor.data(),
+                         .m = buffer(p, "m").data(),
+                         .v = buffer(p, "v").data(),
+                         .g = g.data(),
+                         .n = g.size()});
+      device = g.device();
       p.tensor.mark_modified();
     }
+    if (tensors.empty()) return;
+    SIGNET_LAUNCH(device, adam_steps, tensors.data(), int64_t(tensors.size()), learning_rate, options_.beta1,
+                  options_.beta2, options_.eps, options_.weight_decay, options_.decoupled, steps_);
   }
 
  private:

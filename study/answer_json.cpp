@@ -15,10 +15,10 @@ std::string line_of(const Json& json) {
 }  // namespace
 
 std::string answer_json(const std::string& path, const Answer& answer,
-                        const std::vector<std::string>& classes, int top,
-                        const std::vector<std::pair<std::string, std::string>>& more) {
+                        const std::vector<std::string>& classes, int top, const AnswerNotes& notes) {
   Json json{{"path", path}};
-  for (const auto& [key, text] : more) json[key] = text;
+  if (!notes.gradcam.empty()) json["gradcam"] = notes.gradcam;
+  if (notes.warnings) json["warnings"] = *notes.warnings;
   json["predictions"] = Json::array();
   for (size_t rank = 0; rank < std::min(size_t(top), answer.ranking.size()); ++rank) {
     const auto c = size_t(answer.ranking[rank]);
@@ -29,6 +29,10 @@ std::string answer_json(const std::string& path, const Answer& answer,
 
 std::string refusal_json(const std::string& path, const std::string& error) {
   return line_of({{"path", path}, {"error", error}});
+}
+
+std::string json_text(const std::string& text) {
+  return line_of(text);
 }
 
 }  // namespace signet::study

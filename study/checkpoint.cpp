@@ -51,7 +51,8 @@ models::InputSpec input_of(const Json& about, const std::filesystem::path& path)
 }  // namespace
 
 void save_classifier(const std::filesystem::path& path, models::Network& network,
-                     const std::vector<std::string>& classes, uint64_t seed) {
+                     const std::vector<std::string>& classes, uint64_t seed,
+                     const std::map<std::string, std::string>& more) {
   const auto input = network.input();
   models::Archive archive = models::save_weights(network);
   const models::Array* stem = archive.find("conv1.weight");
@@ -66,6 +67,7 @@ void save_classifier(const std::filesystem::path& path, models::Network& network
                             {"mean", input.mean},
                             {"deviation", input.deviation},
                             {"resize", "antialiased bilinear, whole image to size x size"}};
+  archive.metadata = more;
   archive.metadata[kKey] = about.dump();
   archive.metadata["format"] = "pt";
   models::write_safetensors(path, archive);

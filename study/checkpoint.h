@@ -3,6 +3,7 @@
 // to use it.
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,9 +20,11 @@ struct Classifier {
   std::vector<std::string> classes;
 };
 
-/// Writes a network with its classes, preprocessing (size, channels, mean, deviation), architecture and seed.
+/// Writes a network with its classes, preprocessing (size, channels, mean, deviation), architecture and seed,
+/// and with further metadata.
 void save_classifier(const std::filesystem::path& path, models::Network& network,
-                     const std::vector<std::string>& classes, uint64_t seed);
+                     const std::vector<std::string>& classes, uint64_t seed,
+                     const std::map<std::string, std::string>& more = {});
 
 /// What a checkpoint of save_classifier says about its network.
 struct CheckpointForm {

@@ -48,10 +48,6 @@ bool head_is_pretrained(models::Network& network, const models::Archive& weights
   });
 }
 
-std::string resume_name(const ModelPlan& plan) {
-  return "resume/" + plan.name + ".safetensors";
-}
-
 bool better(const FoldScores& a, const FoldScores& b) {
   if (a.validation.accuracy != b.validation.accuracy) return a.validation.accuracy > b.validation.accuracy;
   return a.validation.loss < b.validation.loss;
@@ -189,7 +185,7 @@ void CrossValidation::save(const ModelPlan& plan, const PlanResult& result, cons
   for (const auto& [fold, weights] : result.best)
     weights.append_to(archive, fmt::format("done{}/best/", fold));
   archive.metadata["record"] = to_json(result.record);
-  models::write_safetensors(folder_.file(resume_name(plan)), archive);
+  models::write_safetensors(folder_.resume_file(plan.name), archive);
 }
 
 void CrossValidation::conclude(const ModelPlan& plan, PlanResult& result, FoldTrainer& trainer,
@@ -305,7 +301,7 @@ const PlanResult& CrossValidation::run(const ModelPlan& plan,
   PlanResult& result = results_[plan.name];
   result.record.model = plan.name;
   models::Archive saved;
-  const auto resume_file = folder_.file(resume_name(plan));
+  const auto resume_file = folder_.resume_file(plan.name);
   if (context_.options.resume && std::filesystem::exists(resume_file)) {
     saved = models::read_safetensors(resume_file);
     const auto record = saved.metadata.find("record");

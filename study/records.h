@@ -128,6 +128,7 @@ Scores scores_from_json(std::string_view text, std::string_view source);
 EpochRecord epoch_record_from_json(std::string_view text, std::string_view source);
 Prediction prediction_from_json(std::string_view text, std::string_view source);
 ModelResult model_result_from_json(std::string_view text, std::string_view source);
+StudySummary study_summary_from_json(std::string_view text, std::string_view source);
 /// A whole number is read as int64_t where it fits, else as uint64_t.
 Args args_from_json(std::string_view text, std::string_view source);
 

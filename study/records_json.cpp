@@ -192,6 +192,31 @@ void read(const Json& json, ModelResult& result) {
   result.seconds = to_double(json.at("seconds"));
 }
 
+void read(const Json& json, ModelSummary& summary) {
+  summary.val_acc = to_double(json.at("val_acc"));
+  summary.val_acc_sd = to_double(json.at("val_acc_sd"));
+  for (const Json& fold : json.at("val_acc_folds")) summary.val_acc_folds.push_back(to_double(fold));
+  summary.train_acc = to_double(json.at("train_acc"));
+  summary.precision = to_double(json.at("precision"));
+  summary.recall = to_double(json.at("recall"));
+  summary.f1 = to_double(json.at("f1"));
+  summary.val_loss = to_double(json.at("val_loss"));
+  summary.train_loss = to_double(json.at("train_loss"));
+  summary.val_loss_batch_sum = to_double(json.at("val_loss_batch_sum"));
+  summary.train_loss_batch_sum = to_double(json.at("train_loss_batch_sum"));
+}
+
+void read(const Json& json, StudySummary& summary) {
+  json.at("split").get_to(summary.split);
+  for (const auto& [name, model] : json.at("models").items()) {
+    summary.models.emplace_back().model = name;
+    read(model, summary.models.back());
+  }
+  summary.seconds = to_double(json.at("seconds"));
+  summary.peak_rss_mb = to_double(json.at("peak_rss_mb"));
+  summary.near_twin_share = to_double(json.at("near_twin_share"));
+}
+
 void read(const Json& json, ArgValue& value) {
   if (json.is_boolean()) {
     value = json.get<bool>();
@@ -271,6 +296,9 @@ Prediction prediction_from_json(std::string_view text, std::string_view source) 
 }
 ModelResult model_result_from_json(std::string_view text, std::string_view source) {
   return parsed<ModelResult>(text, source);
+}
+StudySummary study_summary_from_json(std::string_view text, std::string_view source) {
+  return parsed<StudySummary>(text, source);
 }
 Args args_from_json(std::string_view text, std::string_view source) {
   return parsed<Args>(text, source);

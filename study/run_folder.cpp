@@ -9,9 +9,11 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <string_view>
 #include <system_error>
 
+#include "models/safetensors.h"
 #include "study/classification_report.h"
 #include "study/csv.h"
 #include "study/svg_confusion.h"
@@ -51,13 +53,38 @@ int64_t greatest_number(const fs::path& folder, const std::string& stem) {
   return greatest;
 }
 
-int fold_from_text(const std::string& text, const std::string& source) {
+int whole_from_text(const std::string& text, const std::string& source, const char* what, int least) {
   const double value = number_from_text(text, source);
-  if (!(value >= 0 && value < 1e6 && value == std::floor(value))) {
-    fail("{}: \"{}\" is not the number of a fold", source, text);
+  if (!(value >= least && value < 1e6 && value == std::floor(value))) {
+    fail("{}: \"{}\" is not the number of {}", source, text, what);
   }
   return int(value);
 }
+
+/// -1 is the fold of images that are only trained on.
+int fold_from_text(const std::string& text, const std::string& source) {
+  return whole_from_text(text, source, "a fold", -1);
+}
+
+/// A table's cells by the names of their columns.
+class Columns {
+ public:
+  Columns(const CsvTable& table, std::string source) : table_(table), source_(std::move(source)) {}
+
+  const std::string& text(const std::vector<std::string>& row, std::string_view name) const {
+    return row[table_.column(name, source_)];
+  }
+  double number(const std::vector<std::string>& row, std::string_view name) const {
+    return number_from_text(text(row, name), source_);
+  }
+  int whole(const std::vector<std::string>& row, const char* name) const {
+    return whole_from_text(text(row, name), source_, name, 0);
+  }
+
+ private:
+  const CsvTable& table_;
+  std::string source_;
+};
 
 const std::string& class_name(std::span<const std::string> classes, int index) {
   if (index < 0 || size_t(index) >= classes.size()) {
@@ -139,6 +166,15 @@ RunFolder RunFolder::named(const fs::path& folder, bool resume) {
   return RunFolder(folder);
 }
 
+RunFolder RunFolder::existing(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::exists(folder / "args.json", error)) {
+    fail("{}: holds no run (there is no args.json); name a folder that study, cv, train or finetune wrote",
+         folder.string());
+  }
+  return RunFolder(folder);
+}
+
 fs::path RunFolder::weights(const std::string& model, const std::string& which) const {
   return path_ / "weights" / fmt::format("{}-{}.safetensors", model, which);
 }
@@ -184,6 +220,30 @@ void RunFolder::write_results(std::span<const EpochRecord> epochs) const {
   write_atomically(file("results.csv"), csv.text());
 }
 
+std::vector<EpochRecord> RunFolder::read_results() const {
+  const CsvTable table = read_csv(file("results.csv"));
+  const Columns columns(table, file("results.csv").string());
+  std::vector<EpochRecord> epochs;
+  for (const auto& row : table.rows) {
+    EpochRecord& record = epochs.emplace_back();
+    record.model = columns.text(row, "model");
+    record.phase = columns.text(row, "phase");
+    record.fold = columns.whole(row, "fold");
+    record.epoch = columns.whole(row, "epoch");
+    record.lr = columns.number(row, "lr");
+    record.train.loss = columns.number(row, "train_loss");
+    record.train.accuracy = columns.number(row, "train_acc");
+    record.validation.loss = columns.number(row, "val_loss");
+    record.validation.accuracy = columns.number(row, "val_acc");
+    record.validation.precision = columns.number(row, "val_precision");
+    record.validation.recall = columns.number(row, "val_recall");
+    record.validation.f1 = columns.number(row, "val_f1");
+    record.seconds = columns.number(row, "seconds");
+    record.images_per_second = columns.number(row, "img_s");
+  }
+  return epochs;
+}
+
 void RunFolder::write_predictions(std::span<const Prediction> predictions,
                                   std::span<const std::string> classes) const {
   CsvWriter csv({"model", "phase", "fold", "path", "true", "pred", "prob"});
@@ -195,8 +255,45 @@ void RunFolder::write_predictions(std::span<const Prediction> predictions,
   write_atomically(file("predictions.csv"), csv.text());
 }
 
+std::vector<Prediction> RunFolder::read_predictions(std::span<const std::string> classes) const {
+  const std::string source = file("predictions.csv").string();
+  const CsvTable table = read_csv(file("predictions.csv"));
+  const Columns columns(table, source);
+  std::map<std::string_view, int> places;
+  for (size_t k = 0; k < classes.size(); ++k) places.emplace(classes[k], int(k));
+  const auto place_of = [&](const std::string& name) {
+    const auto found = places.find(name);
+    if (found == places.end()) fail("{}: \"{}\" is none of the run's classes", source, name);
+    return found->second;
+  };
+  std::vector<Prediction> predictions;
+  for (const auto& row : table.rows) {
+    predictions.push_back({columns.text(row, "model"), columns.text(row, "phase"), columns.whole(row, "fold"),
+                           columns.text(row, "path"), place_of(columns.text(row, "true")),
+                           place_of(columns.text(row, "pred")), columns.number(row, "prob")});
+  }
+  return predictions;
+}
+
 void RunFolder::write_summary(const StudySummary& summary) const {
   write_atomically(file("summary.json"), to_json(summary));
+}
+
+StudySummary RunFolder::read_summary() const {
+  return study_summary_from_json(read_file(file("summary.json")), file("summary.json").string());
+}
+
+fs::path RunFolder::resume_file(const std::string& model) const {
+  return path_ / "resume" / (model + ".safetensors");
+}
+
+std::optional<ModelResult> RunFolder::read_record(const std::string& model) const {
+  const fs::path path = resume_file(model);
+  if (!fs::exists(path)) return std::nullopt;
+  const auto metadata = models::read_safetensors_metadata(path);
+  const auto record = metadata.find("record");
+  if (record == metadata.end()) return std::nullopt;
+  return model_result_from_json(record->second, path.string());
 }
 
 void RunFolder::write_model(const ModelResult& result, std::span<const std::string> classes,

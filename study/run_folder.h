@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -40,6 +41,10 @@ class RunFolder {
   /// killed run left unfinished are removed. Throws Error otherwise, and if it cannot be written in.
   static RunFolder named(const std::filesystem::path& folder, bool resume);
 
+  /// The folder of a run that is there, finished or not, to read from. Throws Error where there is no
+  /// args.json.
+  static RunFolder existing(const std::filesystem::path& folder);
+
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
   /// weights/<model>-<which>.safetensors, where `which` is "best" or "last".
@@ -57,11 +62,25 @@ class RunFolder {
   /// results.csv, whole; call it after each epoch with all records so far. Figures not measured are empty.
   void write_results(std::span<const EpochRecord> epochs) const;
 
+  /// The same read back; of the training figures only loss and accuracy are in the file.
+  std::vector<EpochRecord> read_results() const;
+
   /// predictions.csv; classes are written by name.
   void write_predictions(std::span<const Prediction> predictions, std::span<const std::string> classes) const;
+  /// The same read back. Throws Error for a name that is none of the classes.
+  std::vector<Prediction> read_predictions(std::span<const std::string> classes) const;
 
-  /// summary.json.
+  /// summary.json, and back.
   void write_summary(const StudySummary& summary) const;
+  StudySummary read_summary() const;
+
+  /// report.html, which write_report writes.
+  std::filesystem::path report() const { return file("report.html"); }
+
+  /// resume/<model>.safetensors: what --resume needs of a model.
+  std::filesystem::path resume_file(const std::string& model) const;
+  /// The record kept in it, with every figure of every epoch; none where the file is missing.
+  std::optional<ModelResult> read_record(const std::string& model) const;
 
   /// confusion_<model>.csv (rows are the true class), confusion_<model>.svg and
   /// classification_report_<model>.txt, from the model's out-of-fold predictions, and curves_<model>.svg from

@@ -13,8 +13,11 @@
 #include "study/cross_validation.h"
 #include "study/interrupt.h"
 #include "study/process_info.h"
+#include "study/report.h"
 #include "study/run_folder.h"
+#include "study/source.h"
 #include "study/table.h"
+#include "study/typical.h"
 #include "tensor/error.h"
 #include "tensor/files.h"
 #include "tensor/sha256.h"
@@ -236,6 +239,10 @@ class Run {
       }
     }
     print_tables(result);
+    std::fflush(stdout);
+    const fs::path page = write_report(folder.path(), &store_, {.original = options_.original_table});
+    fmt::print("\nthe report is {}\nwritten to {}\n", page.string(), result.folder.string());
+    std::fflush(stdout);
     return result;
   }
 
@@ -300,7 +307,9 @@ class Run {
       for (const auto& [which, weights] :
            {std::pair("best", &result.best), std::pair("last", &result.last)}) {
         const auto network = validation.network_of(plan, weights->at(result.best_fold));
-        save_classifier(folder.weights(plan.name, which), *network, dataset.classes, options_.seed);
+        const auto typical = typical_of(store_, preprocessing_of(network->input()).spec());
+        save_classifier(folder.weights(plan.name, which), *network, dataset.classes, options_.seed,
+                        {{kTypicalKey, to_json(typical)}});
       }
       summary.models.push_back(summarise(record));
       summary.seconds += record.seconds;
@@ -332,8 +341,6 @@ class Run {
       }
       fmt::print("\n");
     }
-    fmt::print("\nwritten to {}\n", result.folder.string());
-    std::fflush(stdout);
   }
 
   const StudyOptions& options_;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "study/text.h"
@@ -13,8 +14,8 @@
 namespace signet::study {
 namespace {
 
-constexpr size_t kColumns = 10;
-using Row = std::array<std::string, kColumns>;
+using Row = TableRow;
+constexpr size_t kColumns = std::tuple_size_v<Row>;
 
 const Row kHeadings = {"Model", "Train acc %", "Val acc %", "Precision",    "Recall",
                        "F1",    "Train loss",  "Val loss",  "Train loss Σ", "Val loss Σ"};
@@ -25,9 +26,6 @@ constexpr std::string_view kNote =
     "averages on the validation images. Loss is cross-entropy, mean per sample; Σ is the sum of the batches' "
     "means.\n";
 
-constexpr std::string_view kOriginalTitle =
-    "Original study (as published; random folds; losses are sums over batches)";
-
 /// The figures that the original study published; it gave no deviations and no mean losses.
 const std::array<Row, 3> kOriginal = {{
     {"scratch", "73.58", "85.23", "0.86", "0.85", "0.84", "-", "-", "31.4586", "4.0248"},
@@ -37,21 +35,6 @@ const std::array<Row, 3> kOriginal = {{
 
 std::string figure(double value, int digits) {
   return std::isfinite(value) ? fmt::format("{:.{}f}", value, digits) : "-";
-}
-
-Row row_of(const ModelSummary& model) {
-  std::string validation = figure(100 * model.val_acc, 2);
-  if (std::isfinite(model.val_acc_sd)) validation += " ± " + figure(100 * model.val_acc_sd, 2);
-  return {printable(model.model),
-          figure(100 * model.train_acc, 2),
-          validation,
-          figure(model.precision, 3),
-          figure(model.recall, 3),
-          figure(model.f1, 3),
-          figure(model.train_loss, 4),
-          figure(model.val_loss, 4),
-          figure(model.train_loss_batch_sum, 4),
-          figure(model.val_loss_batch_sum, 4)};
 }
 
 std::string escaped_for_markdown(std::string_view text) {
@@ -101,11 +84,34 @@ class Layout {
 
 }  // namespace
 
+const TableRow& table_headings() {
+  return kHeadings;
+}
+
+TableRow table_row(const ModelSummary& model) {
+  std::string validation = figure(100 * model.val_acc, 2);
+  if (std::isfinite(model.val_acc_sd)) validation += " ± " + figure(100 * model.val_acc_sd, 2);
+  return {printable(model.model),
+          figure(100 * model.train_acc, 2),
+          validation,
+          figure(model.precision, 3),
+          figure(model.recall, 3),
+          figure(model.f1, 3),
+          figure(model.train_loss, 4),
+          figure(model.val_loss, 4),
+          figure(model.train_loss_batch_sum, 4),
+          figure(model.val_loss_batch_sum, 4)};
+}
+
+std::span<const TableRow> original_rows() {
+  return kOriginal;
+}
+
 std::string comparison_table(std::span<const ModelSummary> models, TableForm form, bool original) {
   const bool markdown = form == TableForm::markdown;
   std::vector<Row> ours;
   for (const ModelSummary& model : models) {
-    ours.push_back(row_of(model));
+    ours.push_back(table_row(model));
     if (markdown) ours.back()[0] = escaped_for_markdown(ours.back()[0]);
   }
   std::vector<Row> theirs;

@@ -1,12 +1,24 @@
 #pragma once
 // The table that sets the models side by side: the last thing a study prints.
 
+#include <array>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "study/records.h"
 
 namespace signet::study {
+
+/// A row of the table, cell by cell; the first names the model.
+using TableRow = std::array<std::string, 10>;
+
+const TableRow& table_headings();
+TableRow table_row(const ModelSummary& model);
+/// What the original study published, and what has to be said about it.
+std::span<const TableRow> original_rows();
+inline constexpr std::string_view kOriginalTitle =
+    "Original study (as published; random folds; losses are sums over batches)";
 
 enum class TableForm { text, markdown };
 

@@ -22,6 +22,10 @@ int64_t round_up(int64_t bytes, int64_t unit) {
   return std::max(unit, (bytes + unit - 1) / unit * unit);
 }
 
+int64_t in_megabytes(int64_t bytes) {
+  return round_up(bytes, int64_t{1} << 20) >> 20;
+}
+
 class HostMemory : public MemorySource {
  public:
   int64_t rounded(int64_t bytes) const override {
@@ -39,7 +43,7 @@ class HostMemory : public MemorySource {
 
   void fail_short_of(int64_t bytes) const override {
     fail<OutOfMemory>("out of memory: {} MB more were asked for; use a smaller --batch-size or --image-size",
-                      bytes >> 20);
+                      in_megabytes(bytes));
   }
 
  private:
@@ -71,7 +75,7 @@ class CudaMemory : public MemorySource {
   void fail_short_of(int64_t bytes) const override {
     fail<OutOfMemory>(
         "out of memory on cuda:{}: {} MB more were asked for; use a smaller --batch-size or --image-size",
-        device_, bytes >> 20);
+        device_, in_megabytes(bytes));
   }
 
   /// Each thread has a stream of its own (kernels/cuda/runtime.h).
@@ -110,7 +114,7 @@ class PinnedMemory : public MemorySource {
   void fail_short_of(int64_t bytes) const override {
     fail<OutOfMemory>(
         "out of page-locked memory: {} MB more were asked for; use a smaller --batch-size or --image-size",
-        bytes >> 20);
+        in_megabytes(bytes));
   }
 
  private:
@@ -140,6 +144,10 @@ CachingAllocator& pinned_allocator() {
 
 class CudaAllocators {
  public:
+  CudaAllocators() {
+    cuda::set_reclaimer([] { release_cached_memory(); });
+  }
+
   CachingAllocator& of(int device) {
     const std::scoped_lock lock(mutex_);
     auto& memory = devices_[device];

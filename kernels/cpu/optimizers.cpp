@@ -8,6 +8,7 @@
 #include "hwy/highway.h"
 
 #include <cmath>
+#include <span>
 
 #include "kernels/cpu/chunks.h"
 #include "kernels/kernels.h"
@@ -116,6 +117,18 @@ void adam_step(float* w, float* m, float* v, const float* g, double lr, double b
   parallel_ranges(n, kElementGrain, [&](int64_t i, int64_t end, int64_t) {
     HWY_DYNAMIC_DISPATCH(adam_range)(w + i, m + i, v + i, g + i, k, end - i);
   });
+}
+
+void sgd_steps(const SgdTensor<float>* tensors, int64_t count, double lr, double momentum, bool nesterov,
+               double weight_decay, bool first_step) {
+  for (const auto& t : std::span(tensors, size_t(count)))
+    sgd_step(t.w, t.velocity, t.g, lr, momentum, nesterov, weight_decay, first_step, t.n);
+}
+
+void adam_steps(const AdamTensor<float>* tensors, int64_t count, double lr, double beta1, double beta2,
+                double eps, double weight_decay, bool decoupled, int64_t step) {
+  for (const auto& t : std::span(tensors, size_t(count)))
+    adam_step(t.w, t.m, t.v, t.g, lr, beta1, beta2, eps, weight_decay, decoupled, step, t.n);
 }
 
 }  // namespace signet::cpu

@@ -1,10 +1,9 @@
 // y = w * x as a product: row = pixel of y, column = output channel, k = (ky, kx, input channel). A is
 // gathered from x, B is w as it stands. k is never cut, and an element's bits do not depend on its tile, so
 // an image gives the same bits in any batch.
-//
-// The three-channel stem cannot be copied 16 bytes at a time: its 7 x 7 x 3 filter is 147 steps of k, of
-// which 21 at a time are neighbours in memory, copied 4 bytes a lane by lanes side by side.
+// Colour images get a fourth channel first (colour_images.cuh).
 
+#include "kernels/cuda/colour_images.cuh"
 #include "kernels/cuda/implicit_gemm.cuh"
 #include "kernels/kernels.h"
 
@@ -31,6 +30,14 @@ void conv2d_forward(float* y, const float* x, const float* w, const float* bias,
                     bool relu, const Conv2dShape& s) {
   using namespace implicit_gemm;
   if (s.out_size() == 0) return;
+  if (pads_colours(s)) {
+    const int64_t image_pixels = s.in_size() / 3, filter_pixels = s.weight_size() / 3;
+    auto* x4 = static_cast<float*>(workspace(4 * (image_pixels + filter_pixels) * int64_t(sizeof(float))));
+    float* w4 = x4 + 4 * image_pixels;
+    pad_colours(x4, x, image_pixels);
+    pad_colours(w4, w, filter_pixels);
+    return conv2d_forward(y, x4, w4, bias, residual, relu, padded(s));
+  }
   const int64_t pixels = s.batch * s.out_height() * s.out_width();
   const int64_t depth = s.kernel_height * s.kernel_width * s.in_channels;
   check_index_range("conv2d_forward", {pixels, s.batch * s.in_height * s.in_width, depth, s.out_channels});

@@ -3,8 +3,10 @@
 //
 // There are few weights and many pixels, so k is cut into slices, as many as fill a device, whose sums go to
 // the workspace; a second kernel adds them up in ascending order. The cuts depend on the shape alone: the
-// same input gives the same bits on every device.
+// same input gives the same bits on every device. Colour images get a fourth channel first
+// (colour_images.cuh), which the second kernel leaves out.
 
+#include "kernels/cuda/colour_images.cuh"
 #include "kernels/cuda/implicit_gemm.cuh"
 #include "kernels/kernels.h"
 
@@ -54,6 +56,24 @@ struct AddSlices {
   }
 };
 
+/// The same for sums of four channels, of which dw has three.
+struct AddColourSlices {
+  float* dw;
+  const float* sums;
+  int64_t size;  // of a slice
+  int slices;
+  bool accumulate;
+
+  template <int kWidth>
+  __device__ void at(int64_t i) const {
+    static_assert(kWidth == 1, "three of four neighbours");
+    const float* from = sums + i / 3 * 4 + i % 3;
+    float total = *from;
+    for (int slice = 1; slice < slices; ++slice) total += from[slice * size];
+    dw[i] = accumulate ? total + dw[i] : total;
+  }
+};
+
 // Blocks wanted in all, pixels that make a slice worth its merging, and floats that the slices may take
 // together.
 constexpr int64_t kWantedBlocks = 512, kLeastPixels = 256, kMostFloats = int64_t(1) << 24;
@@ -67,23 +87,12 @@ inline int64_t count_slices(int64_t pixels, const Conv2dShape& s) {
   return std::max<int64_t>(wanted, 1);
 }
 
-}  // namespace implicit_gemm
-
-void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumulate accumulate,
-                            const Conv2dShape& s) {
-  using namespace implicit_gemm;
+/// Starts the sums of the slices, one after another in memory; if there is one slice, to which `residual` (it
+/// may be null) is added, in place of the sums.
+void multiply_slices(float* sums, const float* residual, const float* dy, const float* x, int64_t slices,
+                     int64_t slice, const Conv2dShape& s) {
   const int64_t size = s.weight_size(), pixels = s.batch * s.out_height() * s.out_width();
-  if (size == 0) return;
-  const int64_t columns = s.kernel_height * s.kernel_width * s.in_channels;
-  check_index_range("conv2d_backward_weight",
-                    {pixels, s.batch * s.in_height * s.in_width, columns, s.out_channels});
-
-  constexpr int64_t kWholeTile = 32;
-  const int64_t slice = ceil_div(ceil_div(pixels, count_slices(pixels, s)), kWholeTile) * kWholeTile;
-  const int64_t slices = std::max<int64_t>(ceil_div(pixels, std::max<int64_t>(slice, 1)), 1);
-  const bool add = accumulate == Accumulate::yes;
-  float* sums = slices == 1 ? dw : static_cast<float*>(workspace(slices * size * int64_t(sizeof(float))));
-
+  const int64_t columns = size / s.out_channels;
   const PixelGather input{.x = x,
                           .height = int(s.in_height),
                           .width = int(s.in_width),
@@ -102,9 +111,7 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
   const BackwardWeightProblem problem{
       .a = {.x = dy, .pitch = s.out_channels, .rows = int(s.out_channels), .depth = int(pixels)},
       .b = {input},
-      .out = {.y = sums,
-              .residual = slices == 1 && add ? dw : nullptr,
-              .packed = columns % 4 == 0 && allow_packs(sums)},
+      .out = {.y = sums, .residual = residual, .packed = columns % 4 == 0 && allow_packs(sums)},
       .rows = int(s.out_channels),
       .columns = int(columns),
       .k_begin = 0,
@@ -112,9 +119,39 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
       .slice = int(slice),
       .slice_pitch = size};
   multiply(problem, int(slices), s.out_channels % 4 == 0 && s.in_channels % 4 == 0 && allow_packs(dy, x));
-  if (slices == 1) return;
-  const AddSlices merge{.dw = dw, .sums = sums, .size = size, .slices = int(slices), .accumulate = add};
-  for_each(size, size % 4 == 0 && allow_packs(dw), merge);
+}
+
+}  // namespace implicit_gemm
+
+void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumulate accumulate,
+                            const Conv2dShape& given) {
+  using namespace implicit_gemm;
+  if (given.weight_size() == 0) return;
+  const bool colours = pads_colours(given);
+  const Conv2dShape s = colours ? padded(given) : given;
+  const int64_t size = s.weight_size(), pixels = s.batch * s.out_height() * s.out_width();
+  check_index_range("conv2d_backward_weight",
+                    {pixels, s.batch * s.in_height * s.in_width, size / s.out_channels, s.out_channels});
+
+  constexpr int64_t kWholeTile = 32;
+  const int64_t slice = ceil_div(ceil_div(pixels, count_slices(pixels, s)), kWholeTile) * kWholeTile;
+  const int64_t slices = std::max<int64_t>(ceil_div(pixels, std::max<int64_t>(slice, 1)), 1);
+  const bool add = accumulate == Accumulate::yes;
+  if (slices == 1 && !colours) return multiply_slices(dw, add ? dw : nullptr, dy, x, 1, slice, s);
+
+  const int64_t image_size = colours ? s.in_size() : 0;
+  auto* x4 = static_cast<float*>(workspace((image_size + slices * size) * int64_t(sizeof(float))));
+  float* sums = x4 + image_size;
+  if (colours) pad_colours(x4, x, image_size / 4);
+  multiply_slices(sums, nullptr, dy, colours ? x4 : x, slices, slice, s);
+  if (colours) {
+    for_each<1>(
+        given.weight_size(),
+        AddColourSlices{.dw = dw, .sums = sums, .size = size, .slices = int(slices), .accumulate = add});
+  } else {
+    for_each(size, size % 4 == 0 && allow_packs(dw),
+             AddSlices{.dw = dw, .sums = sums, .size = size, .slices = int(slices), .accumulate = add});
+  }
 }
 
 }  // namespace signet::cuda

@@ -61,20 +61,23 @@ __global__ void for_each_kernel(Body body, int64_t n) {
   }
 }
 
-/// Runs the body over [0, n); `packed` says that its pointers allow packs.
-template <class Body>
-void for_each(int64_t n, bool packed, const Body& body) {
+/// Runs the body over [0, n), kWidth places at a time.
+template <int kWidth, class Body>
+void for_each(int64_t n, const Body& body) {
   constexpr int kThreads = 256;
   // Some waves of blocks for the largest device; beyond that each thread goes on to further items.
   constexpr int64_t kMostBlocks = 4096;
-  const auto run = [&](auto kernel, int64_t width) {
-    const int64_t blocks = std::min(ceil_div(n / width + n % width, kThreads), kMostBlocks);
-    launch(kernel, dim3(unsigned(blocks)), dim3(kThreads), 0, current_stream(), body, n);
-  };
+  const int64_t blocks = std::min(ceil_div(n / kWidth + n % kWidth, kThreads), kMostBlocks);
+  launch(for_each_kernel<kWidth, Body>, dim3(unsigned(blocks)), dim3(kThreads), 0, current_stream(), body, n);
+}
+
+/// The same; `packed` says that its pointers allow packs of four.
+template <class Body>
+void for_each(int64_t n, bool packed, const Body& body) {
   if (packed) {
-    run(for_each_kernel<4, Body>, 4);
+    for_each<4>(n, body);
   } else {
-    run(for_each_kernel<1, Body>, 1);
+    for_each<1>(n, body);
   }
 }
 

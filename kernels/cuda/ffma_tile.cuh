@@ -21,6 +21,9 @@ class FfmaTile {
  public:
   static constexpr int kRows = Tile::kWarpRows / 8, kPacks = Tile::kWarpColumns / 16;
 
+  /// Asked of the compiler: a multiprocessor's 12 warps may have 168 registers each.
+  static constexpr int kResidentBlocks = 384 / Tile::kThreads;
+
   __device__ FfmaTile() {
 #pragma unroll
     for (auto& row : sum_) {
@@ -29,27 +32,33 @@ class FfmaTile {
     }
   }
 
-  /// Adds the product of a stage's tiles.
-  __device__ __forceinline__ void multiply(const float* a_tile, const float* b_tile) {
-    using A = SharedTile<kLayoutA, Tile::kRows, Tile::kDepth>;
-    using B = SharedTile<kLayoutB, Tile::kColumns, Tile::kDepth>;
+  /// Adds the product of a stage's tiles, which begin at `a_tile` and `b_tile` of the shared memory.
+  __device__ __forceinline__ void multiply(const float* shared, int a_tile, int b_tile) {
+    const int a_origin = a_tile + A::place(place_.row + 4 * place_.g, 0);
+    const int b_origin = b_tile + B::place(place_.column + 4 * place_.t, 0);
+    for_constants<Tile::kDepth / 4>([&]<int kIndex>(Constant<kIndex>) {
+      constexpr int kStep = 4 * kIndex;
+      float b[kPacks][4][4];
+      for_constants<kPacks>([&]<int kPack>(Constant<kPack>) {
+        B::template read<16 * kPack, kStep>(b[kPack], shared, b_origin);
+      });
+      // Four rows at a time: all of them at once would not leave room for the sums.
+      for_constants<kRows / 4>([&]<int kFour>(Constant<kFour>) {
+        float a[4][4];
+        A::template read<32 * kFour, kStep>(a, shared, a_origin);
 #pragma unroll
-    for (int k = 0; k < Tile::kDepth; k += 4) {
-      float a[kRows / 4][4][4], b[kPacks][4][4];
+        for (int step = 0; step < 4; ++step) {
 #pragma unroll
-      for (int i = 0; i < kRows / 4; ++i) A::read(a[i], a_tile, place_.row + 32 * i + 4 * place_.g, k);
+          for (int i = 0; i < 4; ++i) {
 #pragma unroll
-      for (int j = 0; j < kPacks; ++j) B::read(b[j], b_tile, place_.column + 16 * j + 4 * place_.t, k);
-#pragma unroll
-      for (int step = 0; step < 4; ++step) {
-#pragma unroll
-        for (int i = 0; i < kRows; ++i) {
-#pragma unroll
-          for (int j = 0; j < 4 * kPacks; ++j)
-            sum_[i][j] = fmaf(a[i / 4][i % 4][step], b[j / 4][j % 4][step], sum_[i][j]);
+            for (int j = 0; j < 4 * kPacks; ++j) {
+              float& sum = sum_[4 * kFour + i][j];
+              sum = fmaf(a[i][step], b[j / 4][j % 4][step], sum);
+            }
+          }
         }
-      }
-    }
+      });
+    });
   }
 
   /// The row of C's tile that this thread's row i is, and the first of the four columns of its pack.
@@ -66,6 +75,9 @@ class FfmaTile {
   }
 
  private:
+  using A = SharedTile<kLayoutA, Tile::kRows, Tile::kDepth>;
+  using B = SharedTile<kLayoutB, Tile::kColumns, Tile::kDepth>;
+
   WarpPlace<Tile> place_;
   float sum_[kRows][4 * kPacks];
 };

@@ -130,7 +130,9 @@ __device__ __forceinline__ void store_pack(const Output& out, int64_t place, int
 /// Blocks: x numbers the tiles of C, columns first, so that blocks that run together share rows of A; y the
 /// parts.
 template <class Tile, template <class, Layout, Layout> class WarpTile, int kCopy, class Problem>
-__global__ void __launch_bounds__(Tile::kThreads) multiply_kernel(const Problem given) {
+__global__ void __launch_bounds__(Tile::kThreads,
+                                  WarpTile<Tile, Problem::kLayoutA, Problem::kLayoutB>::kResidentBlocks)
+    multiply_kernel(const Problem given) {
   Problem problem = given;
   problem.select(int(blockIdx.y));
   const int tiles_along_columns = (problem.columns + Tile::kColumns - 1) / Tile::kColumns;
@@ -161,8 +163,8 @@ __global__ void __launch_bounds__(Tile::kThreads) multiply_kernel(const Problem 
     ptx::cp_async_wait<Tile::kStages - 2>();
     __syncthreads();
     start_copy(free_stage, k + (Tile::kStages - 1) * Tile::kDepth);
-    const float* tile = stages + stage * Tile::kStageFloats;
-    sums.multiply(tile, tile + Tile::kRows * Tile::kDepth);
+    const int tile = stage * Tile::kStageFloats;
+    sums.multiply(stages, tile, tile + Tile::kRows * Tile::kDepth);
     free_stage = stage;
     stage = stage + 1 == Tile::kStages ? 0 : stage + 1;
   }
@@ -209,22 +211,28 @@ struct TileTag {
 };
 
 /// The table of tiles. Calls run(TileTag<Tile>()) with the largest tile that fits the product: no more than
-/// half of its columns empty, and enough of it to keep the device busy. The choice changes no bit of the
-/// result.
+/// half of its columns empty, and enough of it to keep the device busy; or with the tile that tile_choice()
+/// names. The choice changes no bit of the result.
+///
+/// A multiprocessor holds 65536 registers and from 100 KB of shared memory on (sm_86, sm_89). The tiles leave
+/// room for two blocks of the large tile and three or four of the others, so that one multiplies while
+/// another waits; docs/kernels-static.md has what ptxas made of them.
 template <bool kTensorCores, class Run>
 void choose_tile(int64_t rows, int64_t columns, int64_t parts, const Run& run) {
   //                     rows columns depth, of a warp: rows columns, stages
   using Large =
-      std::conditional_t<kTensorCores, Tile<128, 128, 32, 64, 64, 3>, Tile<128, 128, 16, 64, 32, 3>>;
-  using Narrow = std::conditional_t<kTensorCores, Tile<128, 64, 32, 64, 32, 3>, Tile<128, 64, 16, 64, 32, 3>>;
-  using Small = std::conditional_t<kTensorCores, Tile<64, 64, 32, 32, 32, 3>, Tile<64, 64, 16, 32, 32, 3>>;
-  if (columns > 64 && count_blocks<Large>(rows, columns, parts) >= kEnoughBlocks) {
-    run(TileTag<Large>());
-  } else if (count_blocks<Narrow>(rows, columns, parts) >= kEnoughBlocks) {
-    run(TileTag<Narrow>());
-  } else {
-    run(TileTag<Small>());
+      std::conditional_t<kTensorCores, Tile<128, 128, 16, 64, 64, 3>, Tile<128, 128, 16, 64, 32, 3>>;
+  using Narrow = Tile<128, 64, 16, 64, 32, 3>;
+  using Small = Tile<64, 64, 16, 32, 32, 4>;
+  TileChoice choice = tile_choice();
+  if (choice == TileChoice::automatic) {
+    choice = columns > 64 && count_blocks<Large>(rows, columns, parts) >= kEnoughBlocks ? TileChoice::large
+             : count_blocks<Narrow>(rows, columns, parts) >= kEnoughBlocks              ? TileChoice::narrow
+                                                                                        : TileChoice::small;
   }
+  if (choice == TileChoice::large) return run(TileTag<Large>());
+  if (choice == TileChoice::narrow) return run(TileTag<Narrow>());
+  run(TileTag<Small>());
 }
 
 /// Where channels or pointers rule out copies of 16 bytes. The depth of 16 keeps the addresses that a thread

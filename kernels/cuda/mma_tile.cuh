@@ -75,6 +75,9 @@ class MmaTile {
  public:
   static constexpr int kRows = Tile::kWarpRows / 8, kPacks = Tile::kWarpColumns / 16;
 
+  /// Asked of the compiler, which needs no limit to leave room for two blocks.
+  static constexpr int kResidentBlocks = 1;
+
   __device__ MmaTile() {
 #pragma unroll
     for (auto& row : sum_) {
@@ -86,25 +89,35 @@ class MmaTile {
     }
   }
 
-  /// Adds the product of a stage's tiles.
-  __device__ __forceinline__ void multiply(const float* a_tile, const float* b_tile) {
-    using A = SharedTile<kLayoutA, Tile::kRows, Tile::kDepth>;
-    using B = SharedTile<kLayoutB, Tile::kColumns, Tile::kDepth>;
+  /// Adds the product of a stage's tiles, which begin at `a_tile` and `b_tile` of the shared memory.
+  __device__ __forceinline__ void multiply(const float* shared, int a_tile, int b_tile) {
+    const int a_origin = a_tile + A::place(place_.row + own_rows(), 4 * place_.t);
+    const int b_origin = b_tile + B::place(place_.column + own_rows(), 4 * place_.t);
+    for_constants<Tile::kDepth / 16>([&]<int kIndex>(Constant<kIndex>) {
+      constexpr int kStep = 16 * kIndex;
+      uint32_t b[kColumns][Number::kRegisters];
+      for_constants<kColumns / 4>([&]<int kFour>(Constant<kFour>) {
+        float block[4][4];
+        B::template read<32 * kFour, kStep>(block, shared, b_origin);
+        round(b + 4 * kFour, block);
+      });
+      // Four rows at a time: all of them at once would not leave room for the sums.
+      for_constants<kRows / 4>([&]<int kFour>(Constant<kFour>) {
+        float block[4][4];
+        uint32_t a[4][Number::kRegisters];
+        A::template read<32 * kFour, kStep>(block, shared, a_origin);
+        round(a, block);
 #pragma unroll
-    for (int k = 0; k < Tile::kDepth; k += 16) {
-      uint32_t a[kRows][Number::kRegisters], b[kColumns][Number::kRegisters];
-      read<A>(a, a_tile, place_.row, k);
-      read<B>(b, b_tile, place_.column, k);
+        for (int instruction = 0; instruction < Number::kInstructions; ++instruction) {
 #pragma unroll
-      for (int instruction = 0; instruction < Number::kInstructions; ++instruction) {
+          for (int pair = 0; pair < 2; ++pair) {
 #pragma unroll
-        for (int i = 0; i < kRows / 2; ++i) {
-#pragma unroll
-          for (int j = 0; j < kColumns; ++j)
-            Number::multiply(sum_[i][j], a[2 * i], a[2 * i + 1], b[j], instruction);
+            for (int j = 0; j < kColumns; ++j)
+              Number::multiply(sum_[2 * kFour + pair][j], a[2 * pair], a[2 * pair + 1], b[j], instruction);
+          }
         }
-      }
-    }
+      });
+    });
   }
 
   /// The row of C's tile that this thread's row i is, and the first of the four columns of its pack.
@@ -122,6 +135,8 @@ class MmaTile {
   }
 
  private:
+  using A = SharedTile<kLayoutA, Tile::kRows, Tile::kDepth>;
+  using B = SharedTile<kLayoutB, Tile::kColumns, Tile::kDepth>;
   static constexpr int kColumns = Tile::kWarpColumns / 8;  // that a lane reads of B
 
   /// The first of the lane's four rows, and columns of B, in each 32.
@@ -129,17 +144,10 @@ class MmaTile {
     return 16 * (place_.g % 2) + 4 * (place_.g / 2);
   }
 
-  /// The lane's rows, 4 of each 32 from `first`, at its steps of 16 from k.
-  template <class Operand, int kCount>
-  __device__ __forceinline__ void read(uint32_t (&rows)[kCount][Number::kRegisters], const float* tile,
-                                       int first, int k) const {
+  __device__ __forceinline__ static void round(uint32_t (*rows)[Number::kRegisters],
+                                               const float (&block)[4][4]) {
 #pragma unroll
-    for (int i = 0; i < kCount; i += 4) {
-      float block[4][4];
-      Operand::read(block, tile, first + 8 * i + own_rows(), k + 4 * place_.t);
-#pragma unroll
-      for (int j = 0; j < 4; ++j) Number::round(rows[i + j], block[j]);
-    }
+    for (int i = 0; i < 4; ++i) Number::round(rows[i], block[i]);
   }
 
   WarpPlace<Tile> place_;

@@ -71,6 +71,8 @@ Lanes& lanes() {
 }
 
 std::atomic<MatrixMath> chosen_math{MatrixMath::f32};
+std::atomic<TileChoice> chosen_tile{TileChoice::automatic};
+std::atomic<void (*)()> reclaimer{nullptr};
 
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
@@ -160,6 +162,13 @@ void set_matrix_math(MatrixMath math) {
 }
 MatrixMath matrix_math() {
   return chosen_math;
+}
+
+void set_tile_choice(TileChoice choice) {
+  chosen_tile = choice;
+}
+TileChoice tile_choice() {
+  return chosen_tile;
 }
 
 int device_count() {
@@ -295,6 +304,25 @@ void Graph::launch() {
   SIGNET_CUDA_CHECK(cudaGraphLaunch(static_cast<cudaGraphExec_t>(executable_), current_stream()));
 }
 
+void set_reclaimer(void (*reclaim)()) {
+  reclaimer = reclaim;
+}
+
+namespace {
+
+void* allocate_workspace(int64_t bytes) {
+  void (*const reclaim)() = reclaimer;
+  if (reclaim == nullptr) return allocate(bytes);
+  try {
+    return allocate(bytes);
+  } catch (const OutOfMemory&) {
+    reclaim();
+    return allocate(bytes);
+  }
+}
+
+}  // namespace
+
 void* workspace(int64_t bytes) {
   Lane& lane = lanes().current();
   if (lane.workspace_bytes < bytes) {
@@ -306,7 +334,7 @@ void* workspace(int64_t bytes) {
     // Not rounded up: a device that watches bounds then sees a kernel that asked for too little.
     lane.workspace.reset();
     lane.workspace_bytes = 0;
-    lane.workspace = std::shared_ptr<void>(allocate(bytes), release_quietly);
+    lane.workspace = std::shared_ptr<void>(allocate_workspace(bytes), release_quietly);
     lane.workspace_bytes = bytes;
   }
   return lane.workspace.get();

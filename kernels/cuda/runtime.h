@@ -21,6 +21,14 @@ enum class MatrixMath : uint8_t { f32, tf32, bf16 };
 void set_matrix_math(MatrixMath math);
 MatrixMath matrix_math();
 
+/// Which part of a product a block of threads computes; the results are the same to the bit. `automatic`
+/// picks by the product's size; the others are for tests, and for measuring which is best on a card.
+enum class TileChoice : uint8_t { automatic, small, narrow, large };
+
+/// Of the whole process; automatic unless set.
+void set_tile_choice(TileChoice choice);
+TileChoice tile_choice();
+
 /// The device's memory does not suffice; the message says for what, and a remedy.
 class OutOfMemory : public std::runtime_error {
  public:
@@ -109,6 +117,10 @@ class Graph {
   /// The kernels' workspace, which each launch uses again.
   std::shared_ptr<void> workspace_;
 };
+
+/// What to call when a workspace finds too little memory, before it tries again: gives back memory that is
+/// kept for later use.
+void set_reclaimer(void (*reclaim)());
 
 /// Device memory for a kernel's intermediate results, at least `bytes` long and aligned to 256; valid until
 /// the next call on the same thread and device.

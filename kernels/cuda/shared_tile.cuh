@@ -33,9 +33,24 @@
 //
 // With kDepth = 16 two rows share a line, and the same exclusive-or is applied to the unit within it.
 
+#include <type_traits>
+#include <utility>
+
 #include "kernels/cuda/platform.cuh"
 
 namespace signet::cuda::implicit_gemm {
+
+/// A number as a type, and a loop over such numbers, for what has to be known to the compiler.
+template <int kValue>
+using Constant = std::integral_constant<int, kValue>;
+
+template <int kCount, class Body>
+__device__ __forceinline__ void for_constants(const Body& body) {
+  [&]<int... kIndex>(std::integer_sequence<int, kIndex...>) {
+    (body(Constant<kIndex>()), ...);
+  }
+  (std::make_integer_sequence<int, kCount>());
+}
 
 enum class Layout { row_major, column_major };
 
@@ -54,16 +69,23 @@ struct SharedTile {
     }
   }
 
-  /// block[i][j] = element (r + i, k + j); r and k are multiples of 4.
-  template <class Block>
-  __device__ __forceinline__ static void read(Block& block, const float* tile, int r, int k) {
+  /// block[i][j] = element (r + kRow + i, k + kStep + j) of a tile, given origin = place(r, k) plus where the
+  /// tile begins in `shared`, a multiple of 32. kRow is a multiple of 16; r, k and kStep are multiples of 4,
+  /// and neither r and kRow nor k and kStep have a bit in common below 32. Then the swizzle's exclusive-or
+  /// can be taken last, with a constant: all reads of a thread start from one register, not from one for each
+  /// place of the pattern.
+  template <int kRow, int kStep, class Block>
+  __device__ __forceinline__ static void read(Block& block, const float* shared, int origin) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       if constexpr (kLayout == Layout::row_major) {
-        const float4 line = *reinterpret_cast<const float4*>(tile + place(r + i, k));
+        const int units = i * (kDepth / 4) + kStep / 4, turn = units % 8 ^ kRow / 4 % 8;
+        const float* from = shared + (origin ^ turn * 4) + units / 8 * 32 + kRow * kDepth;
+        const float4 line = *reinterpret_cast<const float4*>(from);
         block[i][0] = line.x, block[i][1] = line.y, block[i][2] = line.z, block[i][3] = line.w;
       } else {
-        const float4 line = *reinterpret_cast<const float4*>(tile + place(r, k + i));
+        const float* from = shared + (origin ^ kStep / 4 % 4 * 4) + (kStep + i) * kRows + kRow;
+        const float4 line = *reinterpret_cast<const float4*>(from);
         block[0][i] = line.x, block[1][i] = line.y, block[2][i] = line.z, block[3][i] = line.w;
       }
     }

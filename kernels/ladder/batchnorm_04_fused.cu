@@ -8,7 +8,7 @@
 //
 // Counted for 1568 rows of 64 channels with residual and ReLU (x is 12,544 sectors): 13,376 sectors read
 // for the statistics, 336 to merge them, 27,584 for y and residual: 3.3 times x in all, where rung 03
-// reads 9 times; y is written once instead of three times. All were asked for; no conflicts. 48, 57 and 80
+// reads 9 times; y is written once instead of three times. All were asked for. 48, 57 and 80
 // registers.
 //
 // Refuses nothing.

@@ -3,7 +3,7 @@
 // the copies of a step go into the tile that nobody reads.
 //
 // Limiter: multiply-adds, if enough blocks fill the device; a single tile in flight hides little of the
-// latency. The shipped kernel has three stages.
+// latency. The shipped kernel has three or four stages.
 //
 // Counted at 256 x 256 x 256: 32,768 sectors read, all of them asked for, 6.4 a request since A, which is
 // turned on its way, is copied 4 bytes a lane; 1024 arrivals of warps at barriers instead of gemm_06's

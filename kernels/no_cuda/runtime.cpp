@@ -15,6 +15,12 @@ void set_matrix_math(MatrixMath /*math*/) {
 MatrixMath matrix_math() {
   return MatrixMath::f32;
 }
+void set_tile_choice(TileChoice /*choice*/) {
+  refuse();
+}
+TileChoice tile_choice() {
+  return TileChoice::automatic;
+}
 int device_count() {
   return 0;
 }
@@ -84,6 +90,7 @@ void Graph::launch() {
   refuse();
 }
 
+void set_reclaimer(void (* /*reclaim*/)()) {}
 void* workspace(int64_t /*bytes*/) {
   refuse();
 }

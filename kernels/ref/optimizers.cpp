@@ -2,6 +2,7 @@
 // so that a run can be set beside one of its own.
 
 #include <cmath>
+#include <span>
 
 #include "kernels/ref/scalar.h"
 
@@ -47,7 +48,23 @@ void adam_step(real* w, real* m, real* v, const real* g, double lr, double beta1
   }
 }
 
+template <class real>
+void sgd_steps(const SgdTensor<real>* tensors, int64_t count, double lr, double momentum, bool nesterov,
+               double weight_decay, bool first_step) {
+  for (const auto& t : std::span(tensors, size_t(count)))
+    sgd_step(t.w, t.velocity, t.g, lr, momentum, nesterov, weight_decay, first_step, t.n);
+}
+
+template <class real>
+void adam_steps(const AdamTensor<real>* tensors, int64_t count, double lr, double beta1, double beta2,
+                double eps, double weight_decay, bool decoupled, int64_t step) {
+  for (const auto& t : std::span(tensors, size_t(count)))
+    adam_step(t.w, t.m, t.v, t.g, lr, beta1, beta2, eps, weight_decay, decoupled, step, t.n);
+}
+
 SIGNET_INSTANTIATE(sgd_step);
 SIGNET_INSTANTIATE(adam_step);
+SIGNET_INSTANTIATE(sgd_steps);
+SIGNET_INSTANTIATE(adam_steps);
 
 }  // namespace signet::ref

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 
 #include "kernels/simt/check.h"
 
@@ -90,6 +91,24 @@ void __tsan_atomic_signal_fence(int) {}
 void __tsan_func_entry(void*) {}
 void __tsan_func_exit() {}
 void __tsan_init() {}
+
+// -fsanitize=alignment: what the compiler tells of a pointer that is not aligned as its type asks for.
+struct TypeMismatch {
+  struct {
+    const char* file;
+    uint32_t line, column;
+  } place;
+  const void* type;
+  unsigned char log_alignment, check;
+};
+void __ubsan_handle_type_mismatch_v1(TypeMismatch* what, void*) {
+  auto* block = signet::simt::current_block;
+  if (!block || !block->checker()) return;
+  block->fail(signet::simt::Fault::misaligned,
+              "an address is no multiple of " + std::to_string(1 << what->log_alignment) +
+                  ", which its type asks for",
+              signet::simt::Site{what->place.file, int(what->place.line)});
+}
 
 }  // extern "C"
 // NOLINTEND

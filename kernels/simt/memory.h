@@ -36,7 +36,8 @@ std::vector<Allocation> living_allocations();
 
 size_t device_memory_total();
 size_t device_memory_free();
-/// How much the device says it has: SIGNET_SIMT_MEMORY_MB, or what was set; for tests of running out of memory.
+/// How much the device says it has: SIGNET_SIMT_MEMORY_MB, or what was set; for tests of running out of
+/// memory.
 void set_device_memory_total(size_t bytes);
 
 /// The state of each byte of device memory, kept only in a process with checked kernels.

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/simt/mutation.h"
+
 namespace signet::simt {
 namespace {
 
@@ -115,7 +117,8 @@ void commit_copies() {
   ++current_block->current().groups;
 }
 
-void wait_copies(unsigned pending) {
+void wait_copies(unsigned pending, Site site) {
+  if (is_left_out(site)) return;
   Thread& thread = current_block->current();
   if (thread.groups < pending) return;
   const unsigned finished = thread.groups - pending;  // groups below this number

@@ -11,7 +11,7 @@ namespace signet::simt {
 void copy_async(void* to, const void* from, unsigned bytes, Site site, const void* caller);
 void commit_copies();
 /// Finishes all but the latest `pending` groups of the current thread.
-void wait_copies(unsigned pending);
+void wait_copies(unsigned pending, Site site);
 void load_matrices(uint32_t (&d)[4], const void* row, bool transposed, Site site, const void* caller);
 void multiply_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], Site site);
 void multiply_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], Site site);
@@ -38,9 +38,9 @@ SIGNET_SIMT_PTX void cp_async_commit() {
   simt::commit_copies();
 }
 template <int kPending>
-SIGNET_SIMT_PTX void cp_async_wait() {
+SIGNET_SIMT_PTX void cp_async_wait(SIGNET_SIMT_SITE) {
   static_assert(kPending >= 0);
-  simt::wait_copies(kPending);
+  simt::wait_copies(kPending, {file, line});
 }
 SIGNET_SIMT_PTX void ldmatrix_x4(uint32_t (&d)[4], const void* row, SIGNET_SIMT_SITE) {
   simt::load_matrices(d, row, false, {file, line}, simt::return_address());

@@ -6,8 +6,10 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <memory>
 #include <mutex>
-#include <set>
+#include <vector>
 
 #include "kernels/simt/block.h"
 #include "kernels/simt/device.h"
@@ -39,7 +41,15 @@ int driver_version() {
 // Page-locked host memory is host memory; which of it lives is known, so that a double free is refused.
 struct Pinned {
   std::mutex mutex;
-  std::set<void*> living;
+  std::map<void*, size_t> living;  // with their sizes
+
+  bool has(const void* address) {
+    const std::lock_guard lock(mutex);
+    const auto after = living.upper_bound(const_cast<void*>(address));
+    if (after == living.begin()) return false;
+    const auto& [base, bytes] = *std::prev(after);
+    return address < static_cast<const char*>(base) + bytes;
+  }
 };
 Pinned& pinned() {
   static Pinned& instance = *new Pinned;
@@ -250,6 +260,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
 }
 
 cudaError_t cudaDeviceSynchronize() {
+  finish_streams();
   return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int* version) {
@@ -274,6 +285,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
 
 cudaError_t cudaFree(void* memory) {
   if (!memory) return cudaSuccess;
+  finish_streams();
   switch (device_free(memory)) {
     case FreeResult::done:
       return cudaSuccess;
@@ -290,7 +302,7 @@ cudaError_t cudaMallocHost(void** memory, size_t bytes) {
   *memory = std::aligned_alloc(256, (std::max<size_t>(bytes, 1) + 255) / 256 * 256);
   if (!*memory) return refuse(cudaErrorMemoryAllocation);
   const std::lock_guard lock(pinned().mutex);
-  pinned().living.insert(*memory);
+  pinned().living.emplace(*memory, bytes);
   return cudaSuccess;
 }
 
@@ -300,6 +312,7 @@ cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
 
 cudaError_t cudaFreeHost(void* memory) {
   if (!memory) return cudaSuccess;
+  finish_streams();
   {
     const std::lock_guard lock(pinned().mutex);
     if (pinned().living.erase(memory) == 0) return refuse(cudaErrorInvalidValue);
@@ -312,6 +325,22 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
                             cudaStream_t stream) {
   if (bytes == 0) return cudaSuccess;
   if (!sides_are_right(to, from, bytes, kind)) return refuse(cudaErrorInvalidValue);
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  if (streams_are_delayed() && cudaStreamIsCapturing(stream, &capture) == cudaSuccess &&
+      capture == cudaStreamCaptureStatusNone) {
+    if (!is_device_address(to) && !pinned().has(to)) {
+      // To memory that is not page-locked a copy is done when the call returns,
+      if (cudaStreamSynchronize(stream) == cudaSuccess) copy(to, from, bytes);
+      return cudaSuccess;
+    }
+    if (!is_device_address(from) && !pinned().has(from)) {
+      // and from such memory its bytes have then been read.
+      const auto* begin = static_cast<const char*>(from);
+      const auto read = std::make_shared<const std::vector<char>>(begin, begin + bytes);
+      enqueue(stream, [=] { copy(to, read->data(), bytes); });
+      return cudaSuccess;
+    }
+  }
   enqueue(stream, [=] { copy(to, from, bytes); });
   return cudaSuccess;
 }

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -188,6 +189,18 @@ const std::vector<SharedVariable>& checked_shared_variables() {
   return all;
 }
 
+namespace {
+SourceLine parse(std::string function, const std::string& place) {
+  SourceLine source;
+  source.function = std::move(function);
+  const size_t colon = place.rfind(':');
+  if (colon != std::string::npos && place[0] != '?')
+    source.place = {std::filesystem::path(place.substr(0, colon)).lexically_normal().string(),
+                    std::atoi(place.c_str() + colon + 1)};
+  return source;
+}
+}  // namespace
+
 bool in_program_image(const void* address) {
   const auto value = reinterpret_cast<uintptr_t>(address);
   return value >= program().begin && value < program().end;
@@ -205,7 +218,7 @@ std::vector<SourceLine> source_lines(const std::vector<const void*>& return_addr
   constexpr size_t kAtOnce = 500;  // addresses on one command line
   for (size_t first = 0; first < asked.size(); first += kAtOnce) {
     const size_t last = std::min(asked.size(), first + kAtOnce);
-    std::string command = "addr2line -C -f -e /proc/" + std::to_string(getpid()) + "/exe";
+    std::string command = "addr2line -a -i -C -f -e /proc/" + std::to_string(getpid()) + "/exe";
     for (size_t i = first; i < last; ++i) {
       char text[32];
       // The call ends where it returns to; one byte earlier lies inside it.
@@ -219,14 +232,20 @@ std::vector<SourceLine> source_lines(const std::vector<const void*>& return_addr
       for (int c; (c = std::fgetc(pipe)) != EOF && c != '\n';) text += char(c);
       return text;
     };
-    for (size_t i = first; i < last; ++i) {
-      SourceLine source;
-      source.function = line();
-      const std::string place = line();
-      if (const size_t colon = place.rfind(':'); colon != std::string::npos && place[0] != '?') {
-        source.place = {place.substr(0, colon), std::atoi(place.c_str() + colon + 1)};
+    // For each address: itself, then function and place of the innermost inlined function and of those it was
+    // inlined into.
+    size_t next = first;
+    bool settled = false;
+    for (std::string text = line(); !text.empty(); text = line()) {
+      if (text.starts_with("0x")) {
+        ++next;
+        settled = false;
+        continue;
       }
-      known[asked[i]] = source;
+      const SourceLine source = parse(std::move(text), line());
+      if (next == first || settled) continue;
+      known[asked[next - 1]] = source;
+      settled = source.place.file.find("/kernels/simt/") == std::string::npos;
     }
     pclose(pipe);
   }

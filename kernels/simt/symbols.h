@@ -34,8 +34,8 @@ const std::vector<SharedVariable>& checked_shared_variables();
 /// Whether an address lies in the program's own static data or code.
 bool in_program_image(const void* address);
 
-/// The source lines of return addresses (as __builtin_return_address gives), innermost inlined function
-/// first; asks addr2line, all addresses in one go. Unknown ones stay empty.
+/// The source lines of return addresses (as __builtin_return_address gives): of the innermost inlined
+/// function outside kernels/simt. Asks addr2line, all addresses in one go. Unknown ones stay empty.
 struct SourceLine {
   Place place;
   std::string function;

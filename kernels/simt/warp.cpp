@@ -2,6 +2,8 @@
 
 #include <atomic>
 
+#include "kernels/simt/mutation.h"
+
 namespace signet::simt {
 namespace {
 
@@ -35,10 +37,12 @@ void compute_ballot(void* const* payloads, unsigned mask) {
 }  // namespace
 
 int block_barrier(Site site, BarrierVote vote, int value) {
+  if (vote == BarrierVote::none && is_left_out(site)) return 0;
   return current_block->barrier(site, vote, value);
 }
 
 void warp_barrier(unsigned mask, Site site) {
+  if (is_left_out(site)) return;
   current_block->warp_operation(WarpKind::sync, mask, site, nullptr, nullptr);
 }
 

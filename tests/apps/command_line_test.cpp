@@ -1,6 +1,7 @@
 // What the program says about itself, and about a command line that it cannot follow.
 
 #include <doctest/doctest.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <chrono>
@@ -71,7 +72,12 @@ TEST_CASE("what is unknown is named, with what may have been meant") {
   check_refused(folder, {"cv", "--data", "x", "--lr-scheduler", "cosin"}, {"--lr-scheduler", "mean cosine?"});
   check_refused(folder, {"cv", "--data", "x", "--bn", "eval"}, {"--bn: 'eval'", "frozen or train"});
   check_refused(folder, {"cv", "--data", "x", "--device", "gpu"}, {"--device gpu: unknown", "cpu"});
+  // Without a device, whatever the build and the machine.
+  ::setenv("CUDA_VISIBLE_DEVICES", "", 1);
+  ::setenv("SIGNET_SIMT_DEVICES", "0", 1);
   check_refused(folder, {"cv", "--data", "x", "--device", "cuda"}, {"--device cuda: ", "use --device cpu"});
+  ::unsetenv("CUDA_VISIBLE_DEVICES");
+  ::unsetenv("SIGNET_SIMT_DEVICES");
   check_refused(folder, {"cv", "--data", "x", "--precision", "bf16"}, {"--precision bf16", "f32"});
   check_refused(folder, {"bench", "inference"}, {"'inference' is unknown", "infer, step, layer4"});
   check_refused(folder, {"study", "--data", "x", "--models", "mlp", "--finetune-folds", "two"},

@@ -70,6 +70,10 @@ bool Process::running() {
   return running_;
 }
 
+std::string Process::output_so_far() const {
+  return read_all(out_);
+}
+
 Result Process::wait() {
   if (running_) ::waitpid(child_, &status_, 0);
   running_ = false;

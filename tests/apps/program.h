@@ -34,6 +34,7 @@ class Process {
 
   void signal(int number) const;
   bool running();
+  std::string output_so_far() const;
   Result wait();
 
  private:

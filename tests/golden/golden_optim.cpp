@@ -45,7 +45,8 @@ TEST_CASE("golden optim: ten steps") {
     for (size_t step = 0; step < 10; ++step) {
       INFO("step ", step);
       optimizer->clear_gradients();
-      gradient_of(w).add(Tensor::from(std::span(gradients).subspan(step * n, n), w.shape(), golden::device()));
+      gradient_of(w).add(
+          Tensor::from(std::span(gradients).subspan(step * n, n), w.shape(), golden::device()));
       optimizer->step(rate);
       const std::vector<float> at_step(expected.begin() + ptrdiff_t(step * n),
                                        expected.begin() + ptrdiff_t((step + 1) * n));

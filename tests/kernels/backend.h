@@ -18,7 +18,7 @@
   X(batchnorm_backward_eval) X(batchnorm_fold)                                                               \
   X(maxpool_forward) X(maxpool_backward) X(global_avgpool_forward) X(global_avgpool_backward)                \
   X(softmax_forward) X(cross_entropy_forward) X(cross_entropy_backward)                                      \
-  X(sgd_step) X(adam_step)                                                                                   \
+  X(sgd_step) X(adam_step) X(sgd_steps) X(adam_steps)                                                        \
   X(random_uniform) X(random_normal) X(image_warp)
 // clang-format on
 

@@ -32,6 +32,73 @@ OpCase adam_case(int64_t n, double weight_decay, bool decoupled, int64_t step) {
           }};
 }
 
+// Several tensors of different sizes, more than one launch on a device takes; the tensors share three
+// buffers.
+std::vector<int64_t> sizes_together(int64_t count) {
+  std::vector<int64_t> sizes;
+  for (int64_t i = 0; i < count; ++i)
+    sizes.push_back(i % 7 == 3 ? 0 : i % 5 == 2 ? 4096 * (i % 3) + 5 : 9 * i + 1);
+  return sizes;
+}
+
+/// Calls use(offset, size) for each tensor.
+template <class Use>
+void for_each_tensor(int64_t count, const Use& use) {
+  int64_t offset = 0;
+  for (const int64_t size : sizes_together(count)) {
+    use(offset, size);
+    offset += size;
+  }
+}
+
+int64_t size_together(int64_t count) {
+  int64_t total = 0;
+  for_each_tensor(count, [&](int64_t, int64_t size) { total += size; });
+  return total;
+}
+
+template <class real>
+real* shifted(const AnyPointer& pointer, int64_t offset) {
+  return pointer.address ? static_cast<real*>(pointer.address) + offset : nullptr;
+}
+
+template <class real>
+void call_sgd_steps(const Kernels<real>& k, Pointers p, int64_t count, double momentum, bool first_step) {
+  std::vector<SgdTensor<real>> tensors;
+  for_each_tensor(count, [&](int64_t at, int64_t n) {
+    tensors.push_back({shifted<real>(p[0], at), shifted<real>(p[1], at), shifted<real>(p[2], at), n});
+  });
+  k.sgd_steps(tensors.data(), count, 0.05, momentum, false, 0.01, first_step);
+}
+
+OpCase sgd_together(int64_t count, double momentum, bool first_step) {
+  const int64_t n = size_together(count);
+  OpCase op = sgd_case(n, momentum, false, 0.01, first_step);
+  op.kernel = "sgd_steps";
+  op.options = fmt::format("{} tensors, {}", count, op.options);
+  op.call = [=](const auto& k, Pointers p) { call_sgd_steps(k, p, count, momentum, first_step); };
+  return op;
+}
+
+template <class real>
+void call_adam_steps(const Kernels<real>& k, Pointers p, int64_t count, bool decoupled) {
+  std::vector<AdamTensor<real>> tensors;
+  for_each_tensor(count, [&](int64_t at, int64_t n) {
+    tensors.push_back({shifted<real>(p[0], at), shifted<real>(p[1], at), shifted<real>(p[2], at),
+                       shifted<real>(p[3], at), n});
+  });
+  k.adam_steps(tensors.data(), count, 0.002, 0.9, 0.999, 1e-8, 0.01, decoupled, 3);
+}
+
+OpCase adam_together(int64_t count, bool decoupled) {
+  const int64_t n = size_together(count);
+  OpCase op = adam_case(n, 0.01, decoupled, 3);
+  op.kernel = "adam_steps";
+  op.options = fmt::format("{} tensors, {}", count, op.options);
+  op.call = [=](const auto& k, Pointers p) { call_adam_steps(k, p, count, decoupled); };
+  return op;
+}
+
 }  // namespace
 
 void add_optimizers(Suite& suite, Scale scale) {
@@ -39,6 +106,13 @@ void add_optimizers(Suite& suite, Scale scale) {
     suite.cases.push_back(sgd_case(1 << 20, 0.9, false, 1e-4, false));
     suite.cases.push_back(adam_case(1 << 20, 0.01, true, 10));
     return;
+  }
+  for (const int64_t count : {0, 1, 5, 32, 70}) {
+    suite.cases.push_back(sgd_together(count, 0, false));
+    for (const bool flag : {false, true}) {
+      suite.cases.push_back(sgd_together(count, 0.9, flag));
+      suite.cases.push_back(adam_together(count, flag));
+    }
   }
   for (const int64_t n : {0, 1, 17, 1000, 40001}) {
     for (const double weight_decay : {0.0, 0.01}) {

@@ -36,7 +36,8 @@ TEST_CASE("every rung has its file, every file its rung, and both say what the r
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     const std::string head = text.substr(0, text.find("\n#include"));
     for (const char* part : {"Idea: ", "Limiter: ", "Counted", "Refuses"})
-      CHECK_MESSAGE(head.find(part) != head.npos, entry.path().filename(), " has no \"", std::string(part), "\"");
+      CHECK_MESSAGE(head.find(part) != head.npos, entry.path().filename(), " has no \"", std::string(part),
+                    "\"");
   }
   CHECK(files == names);
 }

@@ -31,6 +31,8 @@ __global__ void after_free(const float* freed, float* data) {
 __global__ void static_shared_past_the_end(float* data) {
   __shared__ float tile[32];
   tile[threadIdx.x + 1] = data[threadIdx.x];  // caught: static_shared_past_the_end
+  __syncthreads();
+  data[threadIdx.x] = tile[31 - threadIdx.x];
 }
 
 __global__ void into_the_next_array(float* data, unsigned step) {
@@ -61,6 +63,8 @@ __global__ void misaligned_shared_vector(float* data, unsigned pitch) {
   __shared__ __align__(16) float tile[4 * 33];
   float4* row = reinterpret_cast<float4*>(tile + threadIdx.x * pitch);
   *row = make_float4(data[0], data[1], data[2], data[3]);  // caught: misaligned_shared_vector
+  __syncthreads();
+  data[threadIdx.x] = tile[threadIdx.x];
 }
 
 __global__ void misaligned_copy(float* data) {
@@ -125,10 +129,10 @@ __global__ void unwritten_global(const float* fresh, float* data) {
   data[threadIdx.x] = fresh[threadIdx.x];  // caught: unwritten_global
 }
 
-__global__ void copy_of_a_row_past_the_end(float* data) {
-  float* tile = dynamic_shared<float>();
-  cuda::ptx::cp_async_16(tile + 4 * threadIdx.x,
-                         data + kFloats - 64 + 4 * threadIdx.x);  // caught: copy_of_a_row_past_the_end
+__global__ void copy_past_the_end(float* data) {
+  float* to = dynamic_shared<float>() + 4 * threadIdx.x;
+  const float* row = data + kFloats - 64;
+  cuda::ptx::cp_async_16(to, row + 4 * threadIdx.x);  // caught: copy_past_the_end
   cuda::ptx::cp_async_commit();
   cuda::ptx::cp_async_wait<0>();
 }
@@ -199,8 +203,7 @@ std::span<const WrongKernel> wrong_bounds() {
       {"unwritten_in_the_second_block", Fault::unwritten,
        [](float* d) { run(unwritten_in_the_second_block, 2, 32, 0, d); }},
       {"unwritten_global", Fault::unwritten, run_unwritten_global},
-      {"copy_of_a_row_past_the_end", Fault::out_of_bounds,
-       [](float* d) { run(copy_of_a_row_past_the_end, 1, 32, 4096, d); }},
+      {"copy_past_the_end", Fault::out_of_bounds, [](float* d) { run(copy_past_the_end, 1, 32, 4096, d); }},
   };
   return all;
 }

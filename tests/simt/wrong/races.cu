@@ -27,6 +27,8 @@ __global__ void no_barrier_before_the_next_write(float* data, int rounds) {
 __global__ void two_write_one_place(float* data) {
   __shared__ float tile[32];
   tile[threadIdx.x / 2] = data[threadIdx.x];  // caught: two_write_one_place
+  __syncthreads();
+  data[threadIdx.x] = tile[threadIdx.x / 2];
 }
 
 __global__ void all_write_the_flag(float* data) {
@@ -119,6 +121,8 @@ __global__ void sum_over_blocks_without_atomics(float* data) {
 __global__ void same_byte(float* data) {
   __shared__ unsigned char bytes[64];
   bytes[threadIdx.x / 2] = static_cast<unsigned char>(data[0]);  // caught: same_byte
+  __syncthreads();
+  data[threadIdx.x] = bytes[threadIdx.x / 2];
 }
 
 __global__ void every_byte_its_own(float* data) {
@@ -187,17 +191,20 @@ void run(float* data) {
 
 std::span<const WrongKernel> wrong_races() {
   static const WrongKernel all[] = {
-      {"no_barrier_after_the_write", Fault::shared_race, run<no_barrier_after_the_write, 1, 64>},
+      {"no_barrier_after_the_write", Fault::shared_race, run<no_barrier_after_the_write, 1, 64>,
+       Fault::unwritten},
       {"no_barrier_before_the_next_write", Fault::shared_race,
        [](float* d) {
          cuda::launch(no_barrier_before_the_next_write, 1, 64, 0, cuda::current_stream(), d, 4);
        }},
       {"two_write_one_place", Fault::shared_race, run<two_write_one_place, 1, 64>},
       {"all_write_the_flag", Fault::shared_race, run<all_write_the_flag, 1, 64>},
-      {"warp_barrier_for_two_warps", Fault::shared_race, run<warp_barrier_for_two_warps, 1, 64>},
-      {"warp_without_its_barrier", Fault::shared_race, run<warp_without_its_barrier, 1, 32>},
-      {"shuffles_are_no_barrier", Fault::shared_race, run<shuffles_are_no_barrier, 1, 32>},
-      {"half_of_the_warp_meets", Fault::shared_race, run<half_of_the_warp_meets, 1, 32>},
+      {"warp_barrier_for_two_warps", Fault::shared_race, run<warp_barrier_for_two_warps, 1, 64>,
+       Fault::unwritten},
+      {"warp_without_its_barrier", Fault::shared_race, run<warp_without_its_barrier, 1, 32>,
+       Fault::unwritten},
+      {"shuffles_are_no_barrier", Fault::shared_race, run<shuffles_are_no_barrier, 1, 32>, Fault::unwritten},
+      {"half_of_the_warp_meets", Fault::shared_race, run<half_of_the_warp_meets, 1, 32>, Fault::unwritten},
       {"sum_without_atomics", Fault::shared_race, run<sum_without_atomics, 1, 64>},
       {"atomic_beside_plain", Fault::shared_race, run<atomic_beside_plain, 1, 64>},
       {"last_step_of_a_tree", Fault::shared_race, run<last_step_of_a_tree, 1, 64>},
@@ -212,7 +219,7 @@ std::span<const WrongKernel> wrong_races() {
 
 std::span<const WrongKernel> right_kernels() {
   static const WrongKernel all[] = {
-      {"every_byte_its_own", {}, run<every_byte_its_own, 2, 64>},
+      {"every_byte_its_own", {}, run<every_byte_its_own, 1, 64>},
       {"warps_at_their_own_barriers", {}, run<warps_at_their_own_barriers, 1, 64>},
       {"count_by_atomics", {}, run<count_by_atomics, 1, 64>},
       {"all_read_one", {}, run<all_read_one, 4, 64>},

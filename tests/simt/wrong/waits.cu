@@ -179,7 +179,8 @@ std::span<const WrongKernel> wrong_waits() {
       {"one_group_too_few", Fault::unfinished_copy, run<one_group_too_few, 32>},
       {"copy_not_committed", Fault::unfinished_copy, run<copy_not_committed, 32>},
       {"write_under_a_copy", Fault::unfinished_copy, run<write_under_a_copy, 32>},
-      {"copy_waited_for_but_no_barrier", Fault::shared_race, run<copy_waited_for_but_no_barrier, 64>},
+      {"copy_waited_for_but_no_barrier", Fault::shared_race, run<copy_waited_for_but_no_barrier, 64>,
+       Fault::unfinished_copy},
       {"matrix_of_unfinished_copies", Fault::unfinished_copy, run<matrix_of_unfinished_copies, 32>},
       {"trapped", Fault::stopped, run<trapped, 32>},
   };

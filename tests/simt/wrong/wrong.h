@@ -3,6 +3,7 @@
 // comment "caught: NAME".
 
 #include <cstddef>
+#include <optional>
 #include <span>
 
 #include "kernels/simt/faults.h"
@@ -16,6 +17,8 @@ struct WrongKernel {
   const char* name;
   simt::Fault fault;
   void (*run)(float* data);
+  std::optional<simt::Fault> or_else =
+      {};  ///< what it may be caught as besides, with the order of the threads
 };
 
 std::span<const WrongKernel> wrong_bounds();

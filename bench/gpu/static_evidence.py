@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""What can be known of the shipped CUDA kernels without a card: registers, spills, shared memory and occupancy on each
+architecture, and the time that a roofline model gives ResNet18's convolutions.
+
+    cmake --preset cuda && bench/gpu/static_evidence.py      # writes docs/kernels-static.md
+
+Compiles kernels/cuda with the build's own commands (compile_commands.json), asking ptxas for its figures. Fails if a
+kernel spills registers on sm_80 or newer. Only Python's standard library is needed.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Per multiprocessor: warps, blocks, bytes of shared memory; and what the system takes of those for each block. From the
+# CUDA C++ Programming Guide 13.0, "Compute Capabilities", table "Technical Specifications per Compute Capability", and
+# the tuning guides (1 KB a block from 8.0 on). All have 65536 registers, allotted to warps 256 at a time.
+LIMITS = {75: (32, 16, 64, 0), 80: (64, 32, 164, 1), 86: (48, 16, 100, 1), 89: (48, 24, 100, 1), 90: (64, 32, 228, 1),
+          100: (64, 32, 228, 1), 120: (48, 24, 100, 1)}
+
+# Threads a block, where the name does not tell. Kept with the launches in kernels/cuda.
+THREADS = {"for_each_kernel": 256, "for_each_together_kernel": 256, "sum_of_squares_kernel": 256, "sum_kernel": 256, "sum_rows_kernel": 256,
+           "spread_rows_kernel": 256, "maxpool_forward_kernel": 128, "maxpool_backward_kernel": 128,
+           "softmax_kernel": 256, "cross_entropy_rows_kernel": 256, "mean_loss_kernel": 256,
+           "gradient_scale_kernel": 256, "cross_entropy_backward_kernel": 256, "warp_kernel": 128,
+           "mean_grey_kernel": 128, "contrast_kernel": 128, "pad_colours_kernel": 256, "moments_kernel": 256,
+           "statistics_kernel": 256, "normalise_kernel": 256, "fold_kernel": 256, "first_pass_kernel": 256,
+           "gradients_kernel": 256, "data_gradient_kernel": 256}
+
+# Peaks without sparsity, in TFLOP/s, and memory in TB/s. H200 SXM: NVIDIA's H200 datasheet (2024), whose rates for
+# tensor cores are with sparsity, twice these. RTX 4090: NVIDIA Ada GPU architecture whitepaper 1.1, appendix A; bf16
+# with sums in float.
+PEAKS = {"H200": {"f32": 67.0, "TF32": 494.5, "bf16": 989.5, "memory": 4.8},
+         "RTX 4090": {"f32": 82.6, "TF32": 82.6, "bf16": 165.2, "memory": 1.008}}
+
+# ResNet18's convolutions: name, pixels along a side of y, input channels, output channels, kernel, stride, how many.
+LAYERS = [("stem", 112, 3, 64, 7, 2, 1), ("layer1 3x3", 56, 64, 64, 3, 1, 4), ("layer2 3x3 /2", 28, 64, 128, 3, 2, 1),
+          ("layer2 3x3", 28, 128, 128, 3, 1, 3), ("layer3 3x3 /2", 14, 128, 256, 3, 2, 1),
+          ("layer3 3x3", 14, 256, 256, 3, 1, 3), ("layer4 3x3 /2", 7, 256, 512, 3, 2, 1),
+          ("layer4 3x3", 7, 512, 512, 3, 1, 3)]
+
+
+def compile_one(entry, arch, cache):
+    """ptxas's report for one source and architecture; kept in `cache` until a source or the command changes."""
+    command, directory = entry["command"], entry["directory"]
+    digest = hashlib.sha256(f"{command} sm_{arch}".encode())
+    for path in [entry["file"], *sorted((ROOT / "kernels").glob("*.h")), *sorted((ROOT / "kernels/cuda").glob("*.*h"))]:
+        digest.update(pathlib.Path(path).read_bytes())
+    kept = cache / f"{pathlib.Path(entry['file']).stem}.sm_{arch}.{digest.hexdigest()[:16]}.txt"
+    if kept.exists():
+        return kept.read_text()
+    words = re.sub(r"--generate-code=\S+|-gencode\s+\S+|-MD|-M[TF] \S+|\bccache\b", "", command)
+    words = re.sub(r"^\s*\S*/ccache ", "", words)
+    words = re.sub(r" -x cu -c ", " -x cu -cubin ", words)
+    words = re.sub(r" -o \S+", " -o /dev/null", words)
+    run = subprocess.run(f"{words} -arch=sm_{arch} -Xptxas -v", shell=True, cwd=directory, capture_output=True, text=True)
+    if run.returncode != 0:
+        sys.exit(f"static_evidence: {words} failed:\n{run.stdout}{run.stderr}")
+    kept.write_text(run.stdout + run.stderr)
+    return run.stdout + run.stderr
+
+
+def demangle(names):
+    text = subprocess.run(["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True).stdout
+    short = []
+    for name in text.splitlines():
+        name = re.sub(r"signet::cuda::|implicit_gemm::|\(anonymous namespace\)::|^void |signet::", "", name)
+        name = re.sub(r"\((?:[^()]|\([^()]*\))*\)( \[clone.*)?$", "", name).replace("> >", ">>")
+        short.append(name)
+    return short
+
+
+def parse(report):
+    """{mangled name: (registers, spilled bytes, bytes of static shared memory)}."""
+    kernels, name, spill = {}, None, 0
+    for line in report.splitlines():
+        if found := re.search(r"Compiling entry function '(\S+)'", line):
+            name = found[1]
+        elif found := re.search(r"(\d+) bytes spill stores, (\d+) bytes spill loads", line):
+            spill = int(found[1]) + int(found[2])
+        elif (found := re.search(r"Used (\d+) registers", line)) and name:
+            shared = re.search(r"(\d+) bytes smem", line)
+            kernels[name] = (int(found[1]), spill, int(shared[1]) if shared else 0)
+            name = None
+    return kernels
+
+
+def block_of(name):
+    """Threads and bytes of dynamic shared memory of a kernel's blocks."""
+    if tile := re.search(r"Tile<(\d+), (\d+), (\d+), (\d+), (\d+), (\d+)>", name):
+        rows, columns, depth, warp_rows, warp_columns, stages = map(int, tile.groups())
+        return 32 * (rows // warp_rows) * (columns // warp_columns), 4 * stages * (rows + columns) * depth
+    plain = re.match(r"\w+", name)[0]
+    if plain not in THREADS:
+        sys.exit(f"static_evidence: add the threads a block of {plain} to THREADS")
+    return THREADS[plain], 0
+
+
+def occupancy(arch, threads, registers, shared):
+    """Warps resident on a multiprocessor, and blocks."""
+    most_warps, most_blocks, kilobytes, reserved = LIMITS[arch]
+    warps = threads // 32
+    warps_by_registers = 65536 // (-(-registers * 32 // 256) * 256) // 4 * 4  # four schedulers with a quarter each
+    blocks = min(most_blocks, most_warps // warps, warps_by_registers // warps)
+    bytes_a_block = -(-shared // 128) * 128 + 1024 * reserved
+    if bytes_a_block:
+        blocks = min(blocks, kilobytes * 1024 // bytes_a_block)
+    return blocks * warps, blocks
+
+
+def resource_table(kernels, arches):
+    lines = ["| kernel | threads | shared, KB | " + " | ".join(f"sm_{a}" for a in arches) + " |",
+             "|---|---|---|" + "---|" * len(arches)]
+    for name in sorted(kernels):
+        threads, dynamic = block_of(name)
+        static = max(figures[2] for figures in kernels[name].values())
+        cells = []
+        for arch in arches:
+            if arch not in kernels[name]:
+                cells.append("-")
+                continue
+            registers, spill, shared = kernels[name][arch]
+            warps, _ = occupancy(arch, threads, registers, shared + dynamic)
+            cells.append(f"{registers}, {100 * warps // LIMITS[arch][0]}%" + (f", **spills {spill} B**" if spill else ""))
+        lines.append(f"| `{name}` | {threads} | {(static + dynamic) / 1024:.1f} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def convolution(layer, batch):
+    """Multiply-adds, and bytes that have to move at least: x and w read, y written."""
+    _, side, channels_in, channels_out, kernel, stride, _ = layer
+    pixels = batch * side * side
+    weights = channels_out * kernel * kernel * channels_in
+    return pixels * weights, 4 * (pixels * stride * stride * channels_in + weights + pixels * channels_out)
+
+
+def microseconds(flops, moved, peaks, number):
+    return max(flops / peaks[number] / 1e6, moved / peaks["memory"] / 1e6)
+
+
+def roofline_table(batch):
+    lines = ["| layer | times | GFLOP | MB | FLOP/B | " +
+             " | ".join(f"{card} {number}, µs" for card in PEAKS for number in ("f32", "TF32", "bf16")) + " |",
+             "|---|---|---|---|---|" + "---|" * 6]
+    for layer in LAYERS:
+        multiply_adds, moved = convolution(layer, batch)
+        flops = 2 * multiply_adds
+        cells = []
+        for peaks in PEAKS.values():
+            for number in ("f32", "TF32", "bf16"):
+                time = microseconds(flops, moved, peaks, number)
+                bound = "m" if moved / peaks["memory"] / 1e6 >= time else "c"
+                cells.append(f"{time:.0f} {bound}")
+        lines.append(f"| {layer[0]} | {layer[6]} | {flops / 1e9:.2f} | {moved / 1e6:.1f} | {flops / moved:.0f} | " +
+                     " | ".join(cells) + " |")
+    return lines
+
+
+def winograd_table(batch):
+    """F(2x2, 3x3) as transforms and 16 products: 16 multiplications for 4 pixels instead of 36, and its traffic."""
+    lines = ["| layer | direct GFLOP | Winograd GFLOP | direct MB | Winograd MB | " +
+             " | ".join(f"{card} {number}: direct, Winograd, µs" for card in PEAKS for number in ("f32", "TF32")) + " |",
+             "|---|---|---|---|---|" + "---|" * 4]
+    for layer in LAYERS:
+        if layer[4] != 3 or layer[5] != 1:
+            continue
+        _, side, channels_in, channels_out, _, _, _ = layer
+        multiply_adds, moved = convolution(layer, batch)
+        tiles = batch * (-(-side // 2)) ** 2
+        products = 16 * tiles * channels_in * channels_out
+        # The transformed images, filters and products are written once and read once.
+        more = moved + 4 * 2 * 16 * (tiles * channels_in + channels_in * channels_out + tiles * channels_out)
+        cells = []
+        for peaks in PEAKS.values():
+            for number in ("f32", "TF32"):
+                direct = microseconds(2 * multiply_adds, moved, peaks, number)
+                # One after another: the transforms move bytes, the products compute.
+                turned = (2 * products / peaks[number] + (more - moved) / peaks["memory"]) / 1e6
+                cells.append(f"{direct:.0f}, {turned:.0f}")
+        lines.append(f"| {layer[0]} | {2 * multiply_adds / 1e9:.2f} | {2 * products / 1e9:.2f} | {moved / 1e6:.0f} | "
+                     f"{more / 1e6:.0f} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/cuda", help="a configured CUDA build")
+    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs/kernels-static.md")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=32, help="of the roofline model")
+    parser.add_argument("--arch", type=int, nargs="*", default=sorted(LIMITS), help="e.g. 80 90")
+    options = parser.parse_args()
+
+    commands = options.build / "compile_commands.json"
+    if not commands.exists():
+        sys.exit(f"static_evidence: {commands} is missing; configure first: cmake --preset cuda")
+    sources = [entry for entry in json.loads(commands.read_text())
+               if entry["file"].endswith(".cu") and "/kernels/cuda/" in entry["file"]]
+    cache = options.build / "static-evidence"
+    cache.mkdir(exist_ok=True)
+    work = [(entry, arch) for entry in sources for arch in options.arch]
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        reports = list(pool.map(lambda job: compile_one(*job, cache), work))
+
+    kernels, spilled = {}, []
+    for (_, arch), report in zip(work, reports):
+        found = parse(report)
+        for name, figures in zip(demangle(found), found.values()):
+            kernels.setdefault(name, {})[arch] = figures
+            if figures[1] and arch >= 80:
+                spilled.append(f"{name} on sm_{arch}: {figures[1]} bytes")
+    version = subprocess.run([re.search(r"\S*nvcc", sources[0]["command"])[0], "--version"], capture_output=True,
+                             text=True, check=True).stdout
+    version = re.search(r"release (\S+),", version)[1]
+
+    text = ["# What the compiler says of the CUDA kernels", "",
+            f"Written by `bench/gpu/static_evidence.py` with nvcc {version}. Nothing here was measured on a card.", "",
+            "## Registers and occupancy", "",
+            "For each kernel of `kernels/cuda`: registers a thread, and the share of a multiprocessor's warps that can be "
+            "resident. " + ("Kernels that spill from sm_80 on: " + "; ".join(spilled) + "." if spilled else
+                            "No kernel spills registers on sm_80 or newer.") +
+            " Matrix products keep their sums in registers and live from independent multiply-adds, not from many warps: "
+            "low occupancy is their design. The loops over elements live from many.", ""]
+    text += resource_table(kernels, options.arch)
+    text += ["", f"## Roofline of ResNet18's convolutions, batch {options.batch}", "",
+             "**A model, not a measurement**: the greater of arithmetic at the card's published peak and of the bytes that "
+             "have to move (x and w read once, y written once, in float) at its published bandwidth. `c`: arithmetic "
+             "decides, `m`: memory. A real kernel takes longer. Forward; either gradient has the same arithmetic and "
+             "about the same bytes. A layer occurs so many times.", ""]
+    text += roofline_table(options.batch)
+    text += ["", f"## Winograd F(2x2, 3x3), batch {options.batch}", "",
+             "**A model again.** Winograd's algorithm takes 16 multiplications for 4 pixels instead of 36, but its "
+             "transformed images and products, four times the size of x and y, are written and read once more. Here the "
+             "transforms take the time of their bytes and the products that of their arithmetic, one after the other; a "
+             "cache that holds the planes makes it better.", ""]
+    text += winograd_table(options.batch)
+    text += ["",
+             "So on tensor cores, which multiply several times as fast, its bytes alone take longer than the direct product, "
+             "and its differences of rounded operands would cost digits besides. In float the two decide against each "
+             "other: a card with much memory bandwidth for its float units (H200) would gain up to a third where channels "
+             "are many, one with little (RTX 4090) would lose by it on every layer. Which form is taken may not depend on "
+             "the card, or the bits would, so the direct product ships for every number format; "
+             "`kernels/ladder/conv_03_winograd.cu` is there to be timed beside it.", ""]
+    options.output.write_text("\n".join(text))
+    print(f"{options.output}: {len(kernels)} kernels on {len(options.arch)} architectures")
+    if spilled:
+        sys.exit("static_evidence: registers are spilled: " + "; ".join(spilled))
+
+
+if __name__ == "__main__":
+    main()

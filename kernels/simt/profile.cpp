@@ -1,0 +1,187 @@
+// Compiled with the macro cuda=cuda_checked, as the checked kernels are: see Simulated.cmake.
+
+#include "kernels/simt/profile.h"
+
+#include <cmath>
+#include <functional>
+#include <map>
+#include <memory>
+#include <stdexcept>
+
+#include "kernels/cuda/runtime.h"
+#include "kernels/ladder/ladder.h"
+
+namespace signet::simt {
+namespace {
+
+using Floats = std::unique_ptr<float, void (*)(float*)>;
+
+Floats on_device(int64_t n) {
+  std::vector<float> values(static_cast<size_t>(std::max<int64_t>(n, 1)));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = float(std::fmod(double(i) * 0.618, 1.0)) + 0.25f;
+  Floats memory(static_cast<float*>(cuda::allocate(int64_t(values.size() * sizeof(float)))),
+                [](float* p) { cuda::release(p); });
+  cuda::copy_to_device(memory.get(), values.data(), int64_t(values.size() * sizeof(float)));
+  return memory;
+}
+
+using Run = std::function<void(const ProfileSizes&)>;
+
+bool counting = false;
+
+// If anything is counted, the call is, and not what leads to it.
+template <class Call>
+void counted(const Call& call) {
+  if (counting) start_counting_requests();
+  call();
+}
+
+void accept(const std::string& refusal) {
+  if (!refusal.empty()) throw std::invalid_argument(refusal);
+}
+
+void add_products(std::map<std::string, Run>& all) {
+  all["gemm"] = [](const ProfileSizes& s) {
+    const Floats c = on_device(s.m * s.n), a = on_device(s.m * s.k), b = on_device(s.k * s.n);
+    counted([&] {
+      cuda::gemm(c.get(), a.get(), b.get(), Transpose::no, Transpose::no, s.m, s.n, s.k, Accumulate::no);
+    });
+  };
+  all["conv2d_forward"] = [](const ProfileSizes& s) {
+    const Floats y = on_device(s.conv.out_size()), x = on_device(s.conv.in_size()),
+                 w = on_device(s.conv.weight_size()), bias = on_device(s.conv.out_channels);
+    counted([&] { cuda::conv2d_forward(y.get(), x.get(), w.get(), bias.get(), nullptr, true, s.conv); });
+  };
+  all["conv2d_backward_data"] = [](const ProfileSizes& s) {
+    const Floats dy = on_device(s.conv.out_size()), dx = on_device(s.conv.in_size()),
+                 w = on_device(s.conv.weight_size());
+    counted([&] { cuda::conv2d_backward_data(dx.get(), dy.get(), w.get(), Accumulate::no, s.conv); });
+  };
+  all["conv2d_backward_weight"] = [](const ProfileSizes& s) {
+    const Floats dy = on_device(s.conv.out_size()), x = on_device(s.conv.in_size()),
+                 dw = on_device(s.conv.weight_size());
+    counted([&] { cuda::conv2d_backward_weight(dw.get(), dy.get(), x.get(), Accumulate::no, s.conv); });
+  };
+}
+
+void add_batchnorm(std::map<std::string, Run>& all) {
+  all["batchnorm_forward_train"] = [](const ProfileSizes& s) {
+    const int64_t n = s.rows * s.channels, c = s.channels;
+    const Floats y = on_device(n), x = on_device(n), residual = on_device(n), mean = on_device(c),
+                 inv_std = on_device(c), running_mean = on_device(c), running_var = on_device(c),
+                 weight = on_device(c), bias = on_device(c);
+    counted([&] {
+      cuda::batchnorm_forward_train(y.get(), mean.get(), inv_std.get(), running_mean.get(), running_var.get(),
+                                    x.get(), weight.get(), bias.get(), residual.get(), true, 0.1, 1e-5,
+                                    s.rows, s.channels);
+    });
+  };
+  all["batchnorm_backward_train"] = [](const ProfileSizes& s) {
+    const int64_t n = s.rows * s.channels, c = s.channels;
+    const Floats dx = on_device(n), dresidual = on_device(n), dweight = on_device(c), dbias = on_device(c),
+                 dy = on_device(n), x = on_device(n), y = on_device(n), weight = on_device(c),
+                 mean = on_device(c), inv_std = on_device(c);
+    counted([&] {
+      cuda::batchnorm_backward_train(dx.get(), dresidual.get(), dweight.get(), dbias.get(), dy.get(), x.get(),
+                                     y.get(), weight.get(), mean.get(), inv_std.get(), true, Accumulate::no,
+                                     s.rows, s.channels);
+    });
+  };
+}
+
+void add_elementwise(std::map<std::string, Run>& all) {
+  all["add"] = [](const ProfileSizes& s) {
+    const int64_t n = s.rows * s.channels;
+    const Floats y = on_device(n), a = on_device(n), b = on_device(n);
+    counted([&] { cuda::add(y.get(), a.get(), b.get(), n); });
+  };
+  all["sum_rows"] = [](const ProfileSizes& s) {
+    const Floats y = on_device(s.channels), x = on_device(s.rows * s.channels);
+    counted([&] { cuda::sum_rows(y.get(), x.get(), s.rows, s.channels, Accumulate::no); });
+  };
+  all["softmax_forward"] = [](const ProfileSizes& s) {
+    const Floats p = on_device(s.rows * s.channels), x = on_device(s.rows * s.channels);
+    counted([&] { cuda::softmax_forward(p.get(), x.get(), s.rows, s.channels); });
+  };
+}
+
+void add_ladder(std::map<std::string, Run>& all) {
+  for (const auto& rung : cuda::ladder::gemm_rungs()) {
+    all[rung.name] = [&rung](const ProfileSizes& s) {
+      accept(rung.refusal(s.m, s.n, s.k));
+      const Floats c = on_device(s.m * s.n), a = on_device(s.m * s.k), b = on_device(s.k * s.n);
+      counted([&] { rung.run(c.get(), a.get(), b.get(), s.m, s.n, s.k); });
+    };
+  }
+  const auto add_conv = [&](std::span<const cuda::ladder::ConvRung> rungs, auto out, auto first,
+                            auto second) {
+    for (const auto& rung : rungs) {
+      all[rung.name] = [&rung, out, first, second](const ProfileSizes& s) {
+        accept(rung.refusal(s.conv));
+        const Floats to = on_device(out(s.conv)), a = on_device(first(s.conv)), b = on_device(second(s.conv));
+        counted([&] { rung.run(to.get(), a.get(), b.get(), s.conv); });
+      };
+    }
+  };
+  const auto x = [](const Conv2dShape& s) { return s.in_size(); };
+  const auto y = [](const Conv2dShape& s) { return s.out_size(); };
+  const auto w = [](const Conv2dShape& s) { return s.weight_size(); };
+  add_conv(cuda::ladder::conv_rungs(), y, x, w);
+  add_conv(cuda::ladder::conv_backward_data_rungs(), x, y, w);
+  add_conv(cuda::ladder::conv_backward_weight_rungs(), w, y, x);
+  for (const auto& rung : cuda::ladder::batchnorm_rungs()) {
+    all[rung.name] = [&rung](const ProfileSizes& s) {
+      accept(rung.refusal(s.rows, s.channels));
+      const int64_t n = s.rows * s.channels, c = s.channels;
+      const Floats to = on_device(n), from = on_device(n), residual = on_device(n), mean = on_device(c),
+                   inv_std = on_device(c), weight = on_device(c), bias = on_device(c);
+      counted([&] {
+        rung.run(to.get(), mean.get(), inv_std.get(), from.get(), weight.get(), bias.get(), residual.get(),
+                 true, 1e-5, s.rows, s.channels);
+      });
+    };
+  }
+}
+
+const std::map<std::string, Run>& kernels() {
+  static const auto& all = *new std::map<std::string, Run>([] {
+    std::map<std::string, Run> made;
+    add_products(made);
+    add_batchnorm(made);
+    add_elementwise(made);
+    add_ladder(made);
+    return made;
+  }());
+  return all;
+}
+
+cuda::MatrixMath math_of(const std::string& precision) {
+  if (precision == "f32") return cuda::MatrixMath::f32;
+  if (precision == "tf32") return cuda::MatrixMath::tf32;
+  if (precision == "bf16") return cuda::MatrixMath::bf16;
+  throw std::invalid_argument("precision " + precision + " is none of f32, tf32 and bf16");
+}
+
+}  // namespace
+
+std::vector<std::string> profiled_kernels() {
+  std::vector<std::string> names;
+  for (const auto& [name, run] : kernels()) names.push_back(name);
+  return names;
+}
+
+void run_kernel(const std::string& name, const ProfileSizes& sizes) {
+  const auto found = kernels().find(name);
+  if (found == kernels().end()) throw std::invalid_argument("no kernel is called " + name);
+  cuda::set_matrix_math(math_of(sizes.precision));
+  found->second(sizes);
+}
+
+std::vector<LineCounts> profile_kernel(const std::string& name, const ProfileSizes& sizes) {
+  counting = true;
+  run_kernel(name, sizes);
+  counting = false;
+  return stop_counting_requests();
+}
+
+}  // namespace signet::simt
