@@ -35,6 +35,7 @@ const std::map<std::string, std::set<std::string>>& allowed() {
 const std::map<std::string, std::set<std::string>>& behind() {
   static const std::map<std::string, std::set<std::string>> table{
       {"stb_image.h", {"data/decode.cpp"}},
+      {"stb_image_write.h", {"data/encode.cpp"}},
       {"nlohmann", {"models/safetensors.cpp", "study/records_json.cpp", "study/checkpoint.cpp"}},
       {"torch", {}},
       {"cudnn.h", {}},
