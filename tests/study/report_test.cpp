@@ -66,6 +66,7 @@ std::vector<SplitRow> split_rows() {
 ModelResult result_of(const std::string& name) {
   ModelResult result;
   result.model = name;
+  const double ahead = name == "cnn" ? 0.03 : 0;
   for (int fold = 0; fold < kFolds; ++fold) {
     for (int epoch = 1; epoch <= 3; ++epoch) {
       EpochRecord record;
@@ -73,8 +74,8 @@ ModelResult result_of(const std::string& name) {
       record.phase = "scratch";
       record.fold = fold;
       record.epoch = epoch;
-      record.train = {0.1 * epoch, 0.2, 0.3, 0.4, 3.0 / epoch, 6, 16};
-      record.validation = {0.15 * epoch + 0.01 * fold, 0.25, 0.35, 0.45, 2.0 / epoch, 4, 16};
+      record.train = {0.1 * epoch + ahead, 0.2, 0.3, 0.4, 3.0 / epoch, 6 + ahead, 16};
+      record.validation = {0.15 * epoch + 0.01 * fold + ahead, 0.25, 0.35, 0.45 + ahead, 2.0 / epoch, 4, 16};
       record.seconds = 1;
       result.epochs.push_back(record);
     }
@@ -83,7 +84,7 @@ ModelResult result_of(const std::string& name) {
   }
   for (int label = 0; label < int(kClasses.size()); ++label) {
     for (int image = 0; image < kImages; ++image) {
-      const int answer = image % 4 == 1 ? (label + 1) % int(kClasses.size()) : label;
+      const int answer = image % 4 == (name == "cnn" ? 2 : 1) ? (label + 1) % int(kClasses.size()) : label;
       result.predictions.push_back({name, "scratch", image * kFolds / kImages, path_of(label, image), label,
                                     answer, 0.5 + 0.01 * image + 0.1 * label});
     }
