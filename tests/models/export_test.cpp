@@ -25,7 +25,7 @@ namespace {
 
 Array floats(const std::vector<int64_t>& shape, const std::vector<float>& values) {
   Array array{shape, "F32", std::vector<std::byte>(values.size() * sizeof(float))};
-  std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
+  if (!values.empty()) std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
   return array;
 }
 
