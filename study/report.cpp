@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "data/leakage.h"
-#include "study/interrupt.h"
 #include "study/progress.h"
 #include "study/report_assets.h"
 #include "study/report_images.h"
@@ -457,7 +456,6 @@ ReportOutcome rebuild_report(const fs::path& folder, const fs::path& data, bool 
     store_options.max_bytes = int64_t{1} << 30;
     store_options.skip_bad = true;
     store_options.progress = [&](int64_t done, int64_t) {
-      if (stop_requested()) throw Interrupted();
       progress.advance(done - before);
       before = done;
     };

@@ -25,7 +25,7 @@ class Refusal : public std::runtime_error {
 void describe_device(const std::string& json);
 
 enum class Search : uint8_t {
-  heuristic,   ///< the first plan of mode A that builds
+  heuristic,   ///< the first plan that builds of mode A, else of B, else of fallback
   exhaustive,  ///< the fastest of: all that modes A, B and fallback name, and every engine with its defaults
 };
 

@@ -392,28 +392,29 @@ std::vector<Plan> plans(const Problem& problem, MatrixMath math, Search search, 
   add_conv(graph, problem);
   const Descriptor finished = graph.finish();
 
-  std::vector<Descriptor> configs = heuristic_configs(finished, CUDNN_HEUR_MODE_A);
-  if (search == Search::exhaustive || configs.empty()) {
-    for (const auto mode : {CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK}) {
-      for (Descriptor& config : heuristic_configs(finished, mode)) configs.push_back(std::move(config));
-    }
-  }
-  if (search == Search::exhaustive) {
-    for (Descriptor& config : default_configs(finished)) configs.push_back(std::move(config));
-  }
   std::vector<Plan> found;
+  int tried = 0;
   std::string last = "no engine was named";
-  for (const Descriptor& config : configs) {
-    if (int(found.size()) == most) break;
-    try {
-      found.push_back(make_plan(config, math));
-    } catch (const Refusal& refusal) {
-      last = refusal.what();
+  const auto try_all = [&](const std::vector<Descriptor>& configs) {
+    for (const Descriptor& config : configs) {
+      if (int(found.size()) == most) return;
+      ++tried;
+      try {
+        found.push_back(make_plan(config, math));
+      } catch (const Refusal& refusal) {
+        last = refusal.what();
+      }
     }
+  };
+  try_all(heuristic_configs(finished, CUDNN_HEUR_MODE_A));
+  for (const auto mode : {CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK}) {
+    if (search == Search::exhaustive || found.empty()) try_all(heuristic_configs(finished, mode));
   }
-  if (found.empty())
-    throw Refusal("none of " + std::to_string(configs.size()) +
+  if (search == Search::exhaustive) try_all(default_configs(finished));
+  if (found.empty()) {
+    throw Refusal("none of " + std::to_string(tried) +
                   " engine configurations can be used; the last: " + last);
+  }
   return found;
 }
 

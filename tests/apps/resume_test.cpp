@@ -30,13 +30,14 @@ std::string without_timings(const std::string& results) {
   return kept;
 }
 
-/// All that a run left, without what tells when and how fast it ran and what it kept for a resumption.
+/// All that a run left, without what tells when and how fast it ran and what it kept for a resumption. The
+/// report names the run and its times, and else says what the files compared here say.
 std::map<std::string, std::string> bits(const Folder& folder, const std::string& run) {
   std::map<std::string, std::string> found;
   for (auto& [name, content] : folder.contents()) {
     if (!name.starts_with(run + "/")) continue;
     const std::string inside = name.substr(run.size() + 1);
-    if (inside.starts_with("resume") || inside == "args.json") continue;
+    if (inside.starts_with("resume") || inside == "args.json" || inside == "report.html") continue;
     found[inside] = content;
   }
   found["results.csv"] = without_timings(found.at("results.csv"));

@@ -81,6 +81,41 @@ TEST_CASE("a study writes its whole folder, prints the table last, and no contro
   CHECK(signer.at("models").at("mlp").at("val_acc_folds").size() == 3);
 }
 
+TEST_CASE("report writes the page of a run again, and says what it misses") {
+  const Folder folder;
+  copy_classes(folder, {"a", "b", "v"});
+  check_succeeds(
+      folder, {"cv", "--data", "data", "--model", "mlp", "--epochs", "2", "--folds", "2", "--output", "run"});
+  const std::string page = folder.read("run/report.html");
+  CHECK(contains(page, "mlp, random split"));
+  CHECK(contains(page, "data:image/jpeg;base64,"));
+  fs::remove(folder / "run/report.html");
+  const Result again = check_succeeds(folder, {"report", "run"});
+  CHECK(again.out == "written to run/report.html\n");
+  // Not a digit differs, whether the figures come from memory or from the files.
+  CHECK((folder.read("run/report.html") == page));
+
+  fs::rename(folder / "data", folder / "moved");
+  const Result without = check_succeeds(folder, {"report", "run"});
+  CHECK(without.out.starts_with("The page has no pictures: data: there is no such folder"));
+  CHECK(contains(folder.read("run/report.html"), "The page has no pictures"));
+  CHECK_FALSE(contains(folder.read("run/report.html"), "image/jpeg"));
+  check_succeeds(folder, {"report", "run", "--data", "moved"});
+  CHECK(contains(folder.read("run/report.html"), "image/jpeg"));
+  CHECK_FALSE(contains(folder.read("run/report.html"), "their hash is another"));
+  fs::remove(folder / "moved/a/hand1_a_dif_seg_1_cropped.png");
+  check_succeeds(folder, {"report", "run", "--data", "moved"});
+  CHECK(contains(folder.read("run/report.html"), "their hash is another"));
+}
+
+TEST_CASE("report refuses what is no run") {
+  const Folder folder;
+  fs::create_directory(folder / "empty");
+  check_refused(folder, {"report", "empty"}, {"empty", "holds no run"});
+  check_refused(folder, {"report", "absent"}, {"absent", "holds no run"});
+  check_refused(folder, {"report"}, {"signet report needs run"});
+}
+
 TEST_CASE("--dry-run says what would be done and writes nothing") {
   const Folder folder;
   const Result result = check_succeeds(folder, {"study", "--data", signs().string(), "--models", "mlp,cnn",

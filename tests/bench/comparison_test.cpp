@@ -92,6 +92,56 @@ TEST_CASE("a refusal is neither right nor wrong") {
   CHECK(outcome.summary.rows == before.summary.rows + 1);
 }
 
+/// The device, with a vendor of one's own.
+class WithVendor : public Platform {
+ public:
+  explicit WithVendor(std::vector<Contender> vendor) : vendor_(std::move(vendor)) {}
+  float* allocate(int64_t floats) const override { return device_.allocate(floats); }
+  void release(float* memory) const override { device_.release(memory); }
+  void fill_random(float* memory, int64_t floats, PhiloxKey key) const override {
+    device_.fill_random(memory, floats, key);
+  }
+  void poison(float* memory, int64_t floats) const override { device_.poison(memory, floats); }
+  void fetch(float* to, const float* memory, int64_t floats) const override {
+    device_.fetch(to, memory, floats);
+  }
+  void batchnorm_forward(float* y, float* mean, float* inv_std, const float* x, const float* weight,
+                         const float* bias, bool relu, int64_t rows, int64_t channels) const override {
+    device_.batchnorm_forward(y, mean, inv_std, x, weight, bias, relu, rows, channels);
+  }
+  std::vector<double> times(const std::function<void()>& run, int warm_up, int count) const override {
+    return device_.times(run, warm_up, count);
+  }
+  std::vector<Contender> signet_contenders(const Problem& problem) const override {
+    return device_.signet_contenders(problem);
+  }
+  std::vector<Contender> vendor_contenders(const Problem&) const override { return vendor_; }
+
+ private:
+  const Platform& device_ = device_platform();
+  std::vector<Contender> vendor_;
+};
+
+TEST_CASE("a vendor without f32 is compared in what it has, and without anything no row passes") {
+  Contender refusing_vendor = refusing();
+  refusing_vendor.vendor = true;
+  Contender rounded{.name = "rounded", .vendor = true, .math = MatrixMath::tf32, .prepare = {}};
+  rounded.prepare = [](const Problem& p, const Buffers& b) {
+    return Prepared{.run = [=] {
+      cuda::set_matrix_math(MatrixMath::tf32);
+      cuda::gemm(b.out[0], b.in[0], b.in[1], Transpose::no, Transpose::no, p.m, p.n, p.k, Accumulate::no);
+    }};
+  };
+  const ComparisonOptions options{.problems = {product(24)}, .timed = false};
+  std::ostringstream out;
+  const ComparisonSummary with = run_comparison(WithVendor({refusing_vendor, rounded}), options, out);
+  INFO(out.str());
+  CHECK(with.failed == 0);
+  CHECK(with.refused == 1);
+  const ComparisonSummary without = run_comparison(WithVendor({refusing_vendor}), options, out);
+  CHECK(without.failed == without.rows - 1);
+}
+
 TEST_CASE("a training step of the engine, the list of layers and the stand-in agree") {
   const StepProblem problem{.batch = 4, .image_size = 64, .width = 8};
   for (const StepContender& contender : step_contenders()) {

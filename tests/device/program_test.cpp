@@ -21,7 +21,9 @@ std::map<std::string, std::string> bits(const Folder& folder, const std::string&
   for (auto& [name, content] : folder.contents()) {
     if (!name.starts_with(run + "/")) continue;
     const std::string inside = name.substr(run.size() + 1);
-    if (inside.starts_with("resume") || inside == "args.json" || inside == "summary.json") continue;
+    if (inside.starts_with("resume") || inside == "args.json" || inside == "summary.json" ||
+        inside == "report.html")
+      continue;
     if (inside == "results.csv") {
       std::istringstream lines(content);
       content.clear();

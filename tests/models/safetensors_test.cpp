@@ -84,6 +84,26 @@ TEST_CASE("a safetensors file reads back as it was written") {
   }
 }
 
+TEST_CASE("the metadata of a safetensors file is read without its arrays") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "w.safetensors";
+  Archive archive;
+  archive.entries = {{"w", numbered({1000}, "F32")}};
+  write_safetensors(path, archive);
+  CHECK(read_safetensors_metadata(path).empty());
+  archive.metadata = {{"record", "{\"é\": 1}"}, {"seed", "1"}};
+  write_safetensors(path, archive);
+  CHECK(read_safetensors_metadata(path) == archive.metadata);
+  // The arrays may be missing, the header may not.
+  fs::resize_file(path, fs::file_size(path) - 4000);
+  CHECK(read_safetensors_metadata(path) == archive.metadata);
+  fs::resize_file(path, 20);
+  CHECK_THROWS_AS(read_safetensors_metadata(path), signet::Error);
+  fs::resize_file(path, 3);
+  CHECK_THROWS_AS(read_safetensors_metadata(path), signet::Error);
+  CHECK_THROWS_AS(read_safetensors_metadata(folder.path / "absent"), signet::Error);
+}
+
 TEST_CASE("archives that make no safetensors file are a programmer's mistake") {
   const TemporaryFolder folder;
   const auto write = [&](std::vector<std::pair<std::string, Array>> entries) {

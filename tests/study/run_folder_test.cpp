@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <set>
 #include <thread>
 
@@ -128,8 +129,59 @@ TEST_CASE("the tables have the columns that their readers look for") {
   const std::vector<SplitRow> splits = {{"a/1.jpg", "a", "hand1", "left", 0}, {"b/2.jpg", "b,c", "", "", 4}};
   run.write_splits(splits);
   CHECK(run.read_splits() == splits);
+  const std::vector<SplitRow> only_trained = {{"a/1.jpg", "a", "", "", -1}};
+  run.write_splits(only_trained);
+  CHECK(run.read_splits() == only_trained);
   write_atomically(run.file("splits.csv"), "path,label,signer,light,fold\nx,a,,,\n");
   CHECK_THROWS_AS(run.read_splits(), Error);
+}
+
+TEST_CASE("tables and summary are read back") {
+  const ScratchFolder scratch;
+  const RunFolder run = RunFolder::named(scratch.path / "run", false);
+  EpochRecord before = some_epoch();
+  before.epoch = 0;
+  before.train = Scores();
+  run.write_results(std::vector<EpochRecord>{before, some_epoch()});
+  const auto epochs = run.read_results();
+  REQUIRE(epochs.size() == 2);
+  CHECK(epochs[0].epoch == 0);
+  CHECK(std::isnan(epochs[0].train.loss));
+  EpochRecord expected = some_epoch();
+  // What results.csv does not hold.
+  expected.train.precision = expected.train.recall = expected.train.f1 = Scores::kNone;
+  for (Scores* scores : {&expected.train, &expected.validation}) {
+    scores->loss_batch_sum = Scores::kNone;
+    scores->count = 0;
+  }
+  CHECK(epochs[1] == expected);
+
+  const std::vector<std::string> classes = {"a", "b,c"};
+  const std::vector<Prediction> predictions = {{"mlp", "scratch", 0, "x.jpg", 0, 1, 0.75}};
+  run.write_predictions(predictions, classes);
+  CHECK(run.read_predictions(classes) == predictions);
+  CHECK_THROWS_WITH_AS(run.read_predictions(std::vector<std::string>{"a"}), doctest::Contains("b,c"), Error);
+
+  StudySummary summary{
+      .split = "signer", .models = {}, .seconds = 1.5, .peak_rss_mb = 20, .near_twin_share = 0.25};
+  ModelSummary model;
+  model.model = "mlp";
+  model.val_acc = 0.1;
+  model.val_acc_folds = {0.1};
+  model.f1 = 0.3;
+  model.train_loss_batch_sum = 7;
+  summary.models = {model};
+  run.write_summary(summary);
+  // Written again it is the same text, so nothing was lost.
+  const std::string text = read_file(run.file("summary.json"));
+  run.write_summary(run.read_summary());
+  CHECK(read_file(run.file("summary.json")) == text);
+  CHECK(std::isnan(run.read_summary().models.at(0).val_acc_sd));
+
+  CHECK_FALSE(run.read_record("mlp"));
+  CHECK_THROWS_WITH_AS(RunFolder::existing(scratch.path / "run"), doctest::Contains("no run"), Error);
+  run.write_args({{"seed", 1}});
+  CHECK(RunFolder::existing(scratch.path / "run").path() == run.path());
 }
 
 TEST_CASE("a model's files and the options are written and read back") {

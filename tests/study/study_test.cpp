@@ -75,7 +75,7 @@ std::map<std::string, std::string> fingerprint(const fs::path& folder) {
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     const std::string name = fs::relative(entry.path(), folder).string();
     if (!entry.is_regular_file() || name.starts_with("resume/") || name == "args.json" ||
-        name == "summary.json")
+        name == "summary.json" || name == "report.html")
       continue;
     if (name != "results.csv") {
       result[name] = read_file(entry.path());
@@ -115,7 +115,7 @@ TEST_CASE("a run folder holds what was promised") {
   for (const char* name :
        {"args.json", "splits.csv", "results.csv", "predictions.csv", "summary.json", "confusion_mlp.csv",
         "confusion_mlp.svg", "curves_resnet18-fc.svg", "classification_report_resnet18-layer4.txt",
-        "weights/mlp-last.safetensors", "weights/resnet18-fc-best.safetensors"}) {
+        "report.html", "weights/mlp-last.safetensors", "weights/resnet18-fc-best.safetensors"}) {
     CHECK_MESSAGE(fs::exists(folder / name), name);
   }
   const auto predictions = read_csv(folder / "predictions.csv");
