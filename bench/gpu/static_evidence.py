@@ -47,12 +47,21 @@ LAYERS = [("stem", 112, 3, 64, 7, 2, 1), ("layer1 3x3", 56, 64, 64, 3, 1, 4), ("
           ("layer4 3x3", 7, 512, 512, 3, 1, 3)]
 
 
+def included(path, seen):
+    """The file and what it includes of Signet, directly or not."""
+    if path not in seen:
+        seen.add(path)
+        for name in re.findall(r'^#include "(kernels/[^"]+)"', path.read_text(), re.M):
+            included(ROOT / name, seen)
+    return seen
+
+
 def compile_one(entry, arch, cache):
     """ptxas's report for one source and architecture; kept in `cache` until a source or the command changes."""
     command, directory = entry["command"], entry["directory"]
     digest = hashlib.sha256(f"{command} sm_{arch}".encode())
-    for path in [entry["file"], *sorted((ROOT / "kernels").glob("*.h")), *sorted((ROOT / "kernels/cuda").glob("*.*h"))]:
-        digest.update(pathlib.Path(path).read_bytes())
+    for path in sorted(included(pathlib.Path(entry["file"]), set())):
+        digest.update(path.read_bytes())
     kept = cache / f"{pathlib.Path(entry['file']).stem}.sm_{arch}.{digest.hexdigest()[:16]}.txt"
     if kept.exists():
         return kept.read_text()
@@ -71,7 +80,7 @@ def demangle(names):
     text = subprocess.run(["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True).stdout
     short = []
     for name in text.splitlines():
-        name = re.sub(r"signet::cuda::|implicit_gemm::|\(anonymous namespace\)::|^void |signet::", "", name)
+        name = re.sub(r"signet::cuda::|implicit_gemm::|batchnorm::|\(anonymous namespace\)::|^void |signet::", "", name)
         name = re.sub(r"\((?:[^()]|\([^()]*\))*\)( \[clone.*)?$", "", name).replace("> >", ">>")
         short.append(name)
     return short

@@ -21,8 +21,10 @@ class FfmaTile {
  public:
   static constexpr int kRows = Tile::kWarpRows / 8, kPacks = Tile::kWarpColumns / 16;
 
-  /// Asked of the compiler: a multiprocessor's 12 warps may have 168 registers each.
-  static constexpr int kResidentBlocks = 384 / Tile::kThreads;
+  /// Asked of the compiler: a multiprocessor's 12 warps may have 168 registers each. Where both operands are
+  /// row-major a block of 4 x 4 is held whole before it is used, and 8 warps may have 255.
+  static constexpr bool kBothRowMajor = kLayoutA == Layout::row_major && kLayoutB == Layout::row_major;
+  static constexpr int kResidentBlocks = (kBothRowMajor ? 256 : 384) / Tile::kThreads;
 
   __device__ FfmaTile() {
 #pragma unroll
