@@ -135,8 +135,12 @@ HttpResponse PredictService::predict(const HttpRequest& request) {
   }
   if (items.empty()) return http_error(400, "the body holds no image");
   for (auto& item : items) decode(item, with_heat);
-  if (!answer_all(items, with_heat))
-    return try_again(503, "too many pictures are waiting; try again in a moment");
+  try {
+    if (!answer_all(items, with_heat))
+      return try_again(503, "too many pictures are waiting; try again in a moment");
+  } catch (const study::InferenceQueue::Overdue& overdue) {
+    return try_again(503, fmt::format("{}; try again in a moment", overdue.what()));
+  }
   std::string results;
   bool any = false;
   for (const auto& item : items) {
@@ -183,14 +187,15 @@ void PredictService::decode(Item& item, bool with_heat) {
   decoders_.release();
 }
 
-/// Waits for the network; false if the queue has no room.
+/// Waits for the network; false if the queue has no room, Overdue if the turn does not come in time.
 bool PredictService::answer_all(std::vector<Item>& items, bool with_heat) {
   std::vector<data::Image> prepared;
   for (const auto& item : items) {
     if (item.error.empty()) prepared.push_back(item.prepared);
   }
   if (prepared.empty()) return true;
-  auto answers = queue_.submit(std::move(prepared), with_heat);
+  auto answers = queue_.submit(std::move(prepared), with_heat,
+                               study::InferenceQueue::Clock::now() + options_.longest_wait);
   if (!answers) return false;
   auto next = answers->begin();
   for (auto& item : items) {

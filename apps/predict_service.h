@@ -1,6 +1,7 @@
 #pragma once
 // What the server answers at each path.
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <semaphore>
@@ -22,6 +23,8 @@ struct ServiceOptions {
   double requests_per_second = 0;  ///< of one address; 0: any number
   int batch_size = 32;
   int queue = 512;  ///< pictures that wait for the network
+  /// A picture waits no longer for its turn.
+  std::chrono::milliseconds longest_wait{30'000};
 };
 
 /// The pages and the interface of one classifier. Handlers are safe from any number of threads.

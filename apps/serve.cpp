@@ -63,6 +63,7 @@ void run(ServeFlags flags) {
   options.most_pixels = int64_t{flags.megapixels} * 1'000'000;
   options.most_body_bytes = size_t(flags.body_mb) << 20;
   const bool is_public = flags.host != kLoopback && flags.host != "localhost" && flags.host != "::1";
+  options.longest_wait = std::chrono::seconds(flags.timeout);
   options.requests_per_second = flags.rate >= 0 ? flags.rate : is_public ? kPublicRate : 0;
   PredictService service(inference, typical_for(flags, archive, inference), options);
 
@@ -127,7 +128,7 @@ void add_serve(CLI::App& app) {
           "alone, else 50")
       ->check(zero_or_more());
   verb->add_option("--timeout", flags->timeout,
-                   "Seconds for a request to arrive, and for an answer to be taken")
+                   "Seconds for a request to arrive, to wait for its turn, and for an answer to be taken")
       ->check(whole_number(1, 3600))
       ->capture_default_str();
   verb->add_option("--connections", flags->connections, "Connections open at once")

@@ -19,14 +19,15 @@ InferenceQueue::~InferenceQueue() {
 }
 
 std::optional<std::vector<std::future<Answer>>> InferenceQueue::submit(std::vector<data::Image> prepared,
-                                                                       bool with_heat) {
+                                                                       bool with_heat,
+                                                                       Clock::time_point deadline) {
   std::vector<std::future<Answer>> answers;
   {
     const std::lock_guard lock(mutex_);
     if (tasks_.size() + prepared.size() > most_waiting_) return std::nullopt;
     for (auto& image : prepared) {
-      answers.push_back(
-          tasks_.emplace_back(std::move(image), with_heat, std::promise<Answer>()).promise.get_future());
+      answers.push_back(tasks_.emplace_back(std::move(image), with_heat, deadline, std::promise<Answer>())
+                            .promise.get_future());
     }
   }
   changed_.notify_all();
@@ -40,13 +41,19 @@ InferenceQueue::Counts InferenceQueue::counts() const {
   return counts;
 }
 
-/// The pictures that have waited longest and want the same as the first; empty at the end.
+/// The pictures that have waited longest, not too long, and want the same as the first; empty at the end.
 std::vector<InferenceQueue::Task> InferenceQueue::take_batch() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !tasks_.empty() || ending_; });
   std::vector<Task> batch;
   std::deque<Task> others;
+  const auto now = Clock::now();
   while (!tasks_.empty() && batch.size() < batch_size_) {
+    if (tasks_.front().deadline < now) {
+      tasks_.front().promise.set_exception(std::make_exception_ptr(Overdue()));
+      tasks_.pop_front();
+      continue;
+    }
     const bool fits = batch.empty() || batch.front().with_heat == tasks_.front().with_heat;
     if (fits) {
       batch.push_back(std::move(tasks_.front()));
@@ -59,8 +66,14 @@ std::vector<InferenceQueue::Task> InferenceQueue::take_batch() {
   return batch;
 }
 
+bool InferenceQueue::at_end() const {
+  const std::lock_guard lock(mutex_);
+  return ending_ && tasks_.empty();
+}
+
 void InferenceQueue::work() {
-  for (auto batch = take_batch(); !batch.empty(); batch = take_batch()) {
+  for (auto batch = take_batch(); !batch.empty() || !at_end(); batch = take_batch()) {
+    if (batch.empty()) continue;  // all were overdue
     std::vector<data::Image> images;
     for (auto& task : batch) images.push_back(std::move(task.image));
     std::vector<Answer> answers;

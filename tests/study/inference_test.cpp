@@ -159,6 +159,19 @@ TEST_CASE("a queue takes all pictures or none, and answers what it took before i
   for (auto& future : taken) CHECK(future.get().probabilities.size() == 3);
 }
 
+TEST_CASE("a picture whose turn comes too late is not computed, and the others are") {
+  const Inference inference(classifier_of("cnn"), {});
+  InferenceQueue queue(inference, 4, 100);
+  const auto past = InferenceQueue::Clock::now() - std::chrono::seconds(1);
+  auto late = queue.submit(std::vector(3, picture(1, 32)), false, past);
+  auto in_time = queue.submit({picture(2, 32)}, false);
+  for (auto& future : *late) CHECK_THROWS_AS(future.get(), InferenceQueue::Overdue);
+  CHECK(in_time->front().get().probabilities.size() == 3);
+  CHECK(queue.counts().images == 1);
+  auto last = queue.submit({picture(1, 32)}, false, past);
+  CHECK_THROWS_AS(last->front().get(), InferenceQueue::Overdue);
+}
+
 TEST_CASE("what the network cannot do comes out of the future") {
   const Inference mlp(classifier_of("mlp"), {});
   InferenceQueue queue(mlp, 2, 4);
