@@ -25,6 +25,11 @@ class List {
       parameter.gradient = buffer(p.tensor->shape());
       parameter.m = Tensor::zeros(p.tensor->shape(), kDevice);
       parameter.v = Tensor::zeros(p.tensor->shape(), kDevice);
+      adam_.push_back({.w = parameter.value.data(),
+                       .m = parameter.m.data(),
+                       .v = parameter.v.data(),
+                       .g = parameter.gradient.data(),
+                       .n = parameter.value.size()});
     }
     build();
   }
@@ -33,10 +38,7 @@ class List {
     for (const Run& layer : forward_) layer();
     for (auto layer = backward_.rbegin(); layer != backward_.rend(); ++layer) (*layer)();
     ++steps_;
-    for (const auto& [name, p] : parameters_) {
-      cuda::adam_step(p.value.data(), p.m.data(), p.v.data(), p.gradient.data(), kStepRate, 0.9, 0.999, 1e-8,
-                      0, false, steps_, p.value.size());
-    }
+    cuda::adam_steps(adam_.data(), int64_t(adam_.size()), kStepRate, 0.9, 0.999, 1e-8, 0, false, steps_);
   }
 
   StepResults results() const {
@@ -194,6 +196,7 @@ class List {
   std::unique_ptr<StepKernels> kernels_;
   std::unique_ptr<models::Network> network_;
   std::map<std::string, Parameter> parameters_;
+  std::vector<AdamTensor<float>> adam_;  // of all parameters
   std::vector<Tensor> kept_;
   Tensor images_, labels_, loss_;
   std::vector<Run> forward_, backward_;

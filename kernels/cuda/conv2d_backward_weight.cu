@@ -93,24 +93,9 @@ void multiply_slices(float* sums, const float* residual, const float* dy, const 
                      int64_t slice, const Conv2dShape& s) {
   const int64_t size = s.weight_size(), pixels = s.batch * s.out_height() * s.out_width();
   const int64_t columns = size / s.out_channels;
-  const PixelGather input{.x = x,
-                          .height = int(s.in_height),
-                          .width = int(s.in_width),
-                          .channels = int(s.in_channels),
-                          .stride = int(s.stride),
-                          .y0 = -int(s.padding),
-                          .x0 = -int(s.padding),
-                          .tap_y = int(s.dilation),
-                          .tap_x = int(s.dilation),
-                          .pixels = int(pixels),
-                          .depth = int(columns),
-                          .by_grid_height = Divider(std::max<int64_t>(s.out_height(), 1)),
-                          .by_grid_width = Divider(std::max<int64_t>(s.out_width(), 1)),
-                          .by_channels = Divider(s.in_channels),
-                          .by_taps_x = Divider(s.kernel_width)};
   const BackwardWeightProblem problem{
       .a = {.x = dy, .pitch = s.out_channels, .rows = int(s.out_channels), .depth = int(pixels)},
-      .b = {input},
+      .b = {gather_windows(x, s)},
       .out = {.y = sums, .residual = residual, .packed = columns % 4 == 0 && allow_packs(sums)},
       .rows = int(s.out_channels),
       .columns = int(columns),

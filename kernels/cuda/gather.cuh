@@ -8,10 +8,12 @@
 // Indices are 32 bits wide: hosts check that no matrix has 2^30 rows or columns. Only addresses are 64 bits,
 // from one widening multiplication an element.
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
 #include "kernels/cuda/platform.cuh"
+#include "kernels/kernels.h"
 
 namespace signet::cuda::implicit_gemm {
 
@@ -108,6 +110,26 @@ struct PixelGather {
     return x + step.channel + int64_t(row.pixel + step.pixel) * channels;
   }
 };
+
+/// What each pixel of y sees of x in a forward convolution: a row a pixel, a column a weight of a filter.
+inline PixelGather gather_windows(const float* x, const Conv2dShape& s) {
+  const auto divider = [](int64_t divisor) { return Divider(std::max<int64_t>(divisor, 1)); };
+  return {.x = x,
+          .height = int(s.in_height),
+          .width = int(s.in_width),
+          .channels = int(s.in_channels),
+          .stride = int(s.stride),
+          .y0 = -int(s.padding),
+          .x0 = -int(s.padding),
+          .tap_y = int(s.dilation),
+          .tap_x = int(s.dilation),
+          .pixels = int(s.batch * s.out_height() * s.out_width()),
+          .depth = int(s.kernel_height * s.kernel_width * s.in_channels),
+          .by_grid_height = divider(s.out_height()),
+          .by_grid_width = divider(s.out_width()),
+          .by_channels = divider(s.in_channels),
+          .by_taps_x = divider(s.kernel_width)};
+}
 
 /// A source with rows and steps exchanged.
 template <class Source>
