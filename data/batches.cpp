@@ -38,8 +38,11 @@ void load_batch(Batch& batch, const ImageStore& store, std::span<const int> indi
                 int64_t epoch) {
   const ImageSpec spec = preprocessing.spec();
   set_form(batch, indices, spec);
-  batch.images.resize(indices.size() * size_t(spec.bytes()));
+  // Whoever took the images before may keep them; if nobody did, their memory is used again.
+  batch.images = Tensor();
+  batch.images = Tensor::empty({batch.count, batch.height, batch.width, batch.channels});
   batch.labels.resize(indices.size());
+  float* const images = batch.images.data();
   parallel_for(batch.count, [&](int64_t i) {
     const int64_t index = indices[size_t(i)];
     const auto& sample = store.dataset().samples.at(size_t(index));
@@ -52,7 +55,7 @@ void load_batch(Batch& batch, const ImageStore& store, std::span<const int> indi
       pixels = decoded;
     }
     const ImageWarp warp = warp_of(sample, spec, augmentation, seed, epoch);
-    cpu::image_warp(batch.images.data() + i * spec.bytes(), pixels.data(), &warp, preprocessing.mean.data(),
+    cpu::image_warp(images + i * spec.bytes(), pixels.data(), &warp, preprocessing.mean.data(),
                     preprocessing.deviation.data(), 1, spec.size, spec.size, spec.channels);
   });
 }

@@ -17,6 +17,7 @@
 #include "data/shuffle.h"
 #include "data/store.h"
 #include "tensor/staging.h"
+#include "tensor/tensor.h"
 
 namespace signet::data {
 
@@ -32,13 +33,14 @@ struct Preprocessing {
 
 struct Batch {
   int count = 0, height = 0, width = 0, channels = 0;
-  std::vector<float> images;    ///< [count, height, width, channels], normalised
+  Tensor images;                ///< [count, height, width, channels], normalised; memory of its own
   std::vector<int32_t> labels;  ///< [count]
   std::vector<int> indices;     ///< [count], into the store's data set
 };
 
 /// Fills `batch` with the images `indices` of the store. With an augmentation each image is varied by its
-/// draw_warp for (seed, epoch); without one it passes through exactly. Buffers of `batch` are used again.
+/// draw_warp for (seed, epoch); without one it passes through exactly. `batch` may be one that was filled
+/// before.
 void load_batch(Batch& batch, const ImageStore& store, std::span<const int> indices,
                 const Preprocessing& preprocessing, const Augmentation* augmentation = nullptr,
                 uint64_t seed = 0, int64_t epoch = 0);

@@ -32,8 +32,7 @@ void ImageSource::each_batch(const std::vector<int>& order, int batch_size,
     data::BatchLoader loader(store_, order, options);
     for (data::Batch batch; loader.next(batch);) {
       check_stop();
-      consume({Tensor::from(batch.images, {batch.count, batch.height, batch.width, batch.channels}, device_),
-               Tensor::from(batch.labels, {batch.count}, device_), batch.labels});
+      consume({std::move(batch.images), Tensor::from(batch.labels, {batch.count}, device_), batch.labels});
     }
   } else {
     data::DeviceBatchLoader loader(store_, order, options);

@@ -3,9 +3,11 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <stdexcept>
 
 #include "kernels/parallel.h"
+#include "tensor/allocator.h"
 #include "tests/data/fixtures.h"
 
 using namespace signet;
@@ -35,16 +37,16 @@ Epoch run(BatchLoader& loader) {
   Epoch epoch;
   Batch batch;
   while (loader.next(batch)) {
-    REQUIRE(batch.images.size() ==
-            size_t(batch.count) * size_t(batch.height) * size_t(batch.width) * size_t(batch.channels));
+    REQUIRE(batch.images.shape() == Shape{batch.count, batch.height, batch.width, batch.channels});
     REQUIRE(batch.labels.size() == size_t(batch.count));
     REQUIRE(batch.indices.size() == size_t(batch.count));
-    epoch.images.insert(epoch.images.end(), batch.images.begin(), batch.images.end());
+    const auto images = batch.images.to_vector();
+    epoch.images.insert(epoch.images.end(), images.begin(), images.end());
     epoch.labels.insert(epoch.labels.end(), batch.labels.begin(), batch.labels.end());
     epoch.indices.insert(epoch.indices.end(), batch.indices.begin(), batch.indices.end());
     epoch.counts.push_back(batch.count);
-    // A buffer that comes back must be filled anew.
-    std::fill(batch.images.begin(), batch.images.end(), std::numeric_limits<float>::quiet_NaN());
+    // Memory that comes back must be filled anew.
+    std::fill_n(batch.images.data(), batch.images.size(), std::numeric_limits<float>::quiet_NaN());
   }
   CHECK_FALSE(loader.next(batch));
   return epoch;
@@ -70,14 +72,15 @@ TEST_CASE_FIXTURE(Hands, "without augmentation a batch holds the normalised pixe
     CHECK(batch.indices == std::vector<int>{5, 0, 17});
     CHECK(batch.labels == std::vector<int32_t>{0, 0, 2});
     const auto bytes = size_t(preprocessing.spec().bytes());
-    REQUIRE(batch.images.size() == 3 * bytes);
+    const auto images = batch.images.to_vector();
+    REQUIRE(images.size() == 3 * bytes);
     int wrong = 0;
-    for (size_t i = 0; i < batch.images.size(); ++i) {
+    for (size_t i = 0; i < images.size(); ++i) {
       const auto pixels = store.kept(batch.indices[i / bytes], preprocessing.spec());
       const size_t c = i % size_t(preprocessing.channels);
       const float value =
           (float(pixels[i % bytes]) / 255 - preprocessing.mean[c]) / preprocessing.deviation[c];
-      wrong += !(batch.images[i] == value);
+      wrong += !(images[i] == value);
     }
     CHECK(wrong == 0);
   }
@@ -121,8 +124,8 @@ TEST_CASE_FIXTURE(Hands, "an image is varied by seed and epoch, not by its place
   const auto images = [&](std::vector<int> indices, uint64_t seed, int64_t epoch, bool augmented = true) {
     Batch batch;
     load_batch(batch, store, indices, kSmall, augmented ? &augmentation : nullptr, seed, epoch);
-    const auto last = batch.images.end() - kSmall.spec().bytes();
-    return std::vector<float>(last, batch.images.end());
+    const auto all = batch.images.to_vector();
+    return std::vector<float>(all.end() - kSmall.spec().bytes(), all.end());
   };
   CHECK(images({4}, 1, 1) == images({0, 9, 4}, 1, 1));
   CHECK(images({4}, 1, 1) != images({4}, 1, 2));
@@ -131,15 +134,29 @@ TEST_CASE_FIXTURE(Hands, "an image is varied by seed and epoch, not by its place
   CHECK(images({4}, 1, 1, false) == images({4}, 2, 2, false));
 }
 
-TEST_CASE_FIXTURE(Hands, "buffers are used again") {
+TEST_CASE_FIXTURE(Hands,
+                  "a batch that someone keeps stays as it is, and memory that nobody keeps is used again") {
   const ImageStore store(scan_dataset(folder.path()), {kSmall.spec()});
-  BatchLoader loader(store, order_of(store), {.batch_size = 3, .preprocessing = kSmall});
-  constexpr size_t kRoomy = 1 << 20;  // a buffer that is recognised by its capacity when it comes back
-  Batch batch;
-  batch.images.reserve(kRoomy);
-  int returned = 0;
-  while (loader.next(batch)) returned += batch.images.capacity() >= kRoomy;
-  CHECK(returned > 0);
+  for (const int prefetch : {0, 2}) {
+    BatchLoader loader(store, order_of(store),
+                       {.batch_size = 3, .preprocessing = kSmall, .prefetch = prefetch});
+    std::vector<Tensor> kept;
+    std::vector<std::vector<float>> as_given;
+    for (Batch batch; loader.next(batch);) {
+      kept.push_back(batch.images);
+      as_given.push_back(batch.images.to_vector());
+    }
+    REQUIRE(kept.size() == 6);
+    for (size_t i = 0; i < kept.size(); ++i) CHECK(kept[i].to_vector() == as_given[i]);
+
+    kept.clear();
+    release_cached_memory();
+    BatchLoader again(store, order_of(store),
+                      {.batch_size = 3, .preprocessing = kSmall, .prefetch = prefetch});
+    std::set<const float*> memory;
+    for (Batch batch; again.next(batch);) memory.insert(batch.images.data());
+    CHECK(memory.size() < 6);
+  }
 }
 
 TEST_CASE_FIXTURE(Hands, "a loader left midway shuts down") {

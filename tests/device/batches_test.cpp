@@ -55,7 +55,7 @@ TEST_CASE_FIXTURE(Files, "the device's batches are the CPU's to the bit") {
           REQUIRE(on_device.next(batch));
           CHECK(batch.images.shape() ==
                 Shape{expected.count, expected.height, expected.width, expected.channels});
-          CHECK(same_bits(batch.images.to_vector(), expected.images));
+          CHECK(same_bits(batch.images.to_vector(), expected.images.to_vector()));
           CHECK(std::equal(batch.label_values.begin(), batch.label_values.end(), expected.labels.begin(),
                            expected.labels.end()));
           std::vector<int32_t> labels(expected.labels.size());
@@ -63,7 +63,7 @@ TEST_CASE_FIXTURE(Files, "the device's batches are the CPU's to the bit") {
           std::memcpy(labels.data(), on_host.data_i32(), labels.size() * sizeof(int32_t));
           CHECK(labels == expected.labels);
           earlier.push_back(batch);
-          expected_earlier.push_back(expected.images);
+          expected_earlier.push_back(expected.images.to_vector());
         }
         CHECK_FALSE(on_device.next(batch));
         CHECK(earlier.size() == 5);

@@ -62,7 +62,7 @@ TEST_CASE("batches are right however late uploads and kernels are") {
     DeviceBatchLoader on_device(store, order, options);
     Batch expected;
     std::vector<std::vector<float>> images;
-    while (on_cpu.next(expected)) images.push_back(expected.images);
+    while (on_cpu.next(expected)) images.push_back(expected.images.to_vector());
     // Nobody waits between the batches, and the memory of each is used again.
     std::vector<Tensor> copies;
     for (DeviceBatch batch; on_device.next(batch); batch = {}) copies.push_back(batch.images.clone());
