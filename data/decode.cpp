@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 #include "data/exif.h"
@@ -65,11 +66,15 @@ void check_png(std::string_view bytes, const std::string& name) {
   fail("{}: is cut short (a PNG file without its end); copy or download the file again", name);
 }
 
+bool is_jpeg(std::string_view bytes) {
+  return bytes.starts_with("\xFF\xD8\xFF");
+}
+
 void check_container(std::string_view bytes, const std::string& name) {
   if (bytes.empty()) fail("{}: is an empty file; replace or delete it", name);
   if (bytes.starts_with("\x89PNG\r\n\x1a\n")) {
     check_png(bytes, name);
-  } else if (bytes.starts_with("\xFF\xD8\xFF")) {
+  } else if (is_jpeg(bytes)) {
     const auto fault = find_jpeg_fault(bytes);
     if (!fault.empty()) fail("{}: {}; copy or download the file again", name, fault);
   } else {
@@ -85,6 +90,13 @@ void spread_to_rgb(uint8_t* out, const uint8_t* in, int channels, int64_t count)
     const int opacity = alpha ? in[channels - 1] : 255;
     for (int c = 0; c < 3; ++c) out[c] = uint8_t((in[grey ? 0 : c] * opacity + 127) / 255);
   }
+}
+
+/// The colours of pixels of four bytes, without the fourth.
+void drop_fourth(uint8_t* out, const uint8_t* in, int64_t count) {
+  // A copy of four bytes is one instruction; the next pixel covers the fourth.
+  for (; count > 1; --count, in += 4, out += 3) std::memcpy(out, in, 4);
+  if (count == 1) std::memcpy(out, in, 3);
 }
 
 }  // namespace
@@ -107,17 +119,23 @@ Image decode_image(std::string_view bytes, const std::string& name, int64_t max_
   }
   // 16-bit samples with alpha take 8 bytes, and each line of a PNG a byte more; JPEG pads to blocks.
   largest_block = size_t(kSlack + 9 * (int64_t{width} + 64) * (int64_t{height} + 64));
+  // stb_image turns YCbCr into four bytes a pixel with vectors, and into three without, to the same values.
+  const bool padded = is_jpeg(bytes) && channels == 3;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(data, size, &width, &height, &channels, 0), stbi_image_free);
+      stbi_load_from_memory(data, size, &width, &height, &channels, padded ? 4 : 0), stbi_image_free);
   if (!pixels) fail("{}: cannot be decoded: {}; replace the file", name, stbi_failure_reason());
 
   Image image{height, width, 3, {}};
   const int64_t count = int64_t{width} * height;
-  if (channels == 3) {
+  if (channels == 3 && !padded) {
     image.pixels.assign(pixels.get(), pixels.get() + count * 3);
   } else {
     image.pixels.resize(size_t(count) * 3);
-    spread_to_rgb(image.pixels.data(), pixels.get(), channels, count);
+    if (padded) {
+      drop_fourth(image.pixels.data(), pixels.get(), count);
+    } else {
+      spread_to_rgb(image.pixels.data(), pixels.get(), channels, count);
+    }
   }
   return turn_upright(std::move(image), exif_orientation(bytes));
 }
