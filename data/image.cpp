@@ -106,15 +106,30 @@ void blend_columns(uint8_t* out, const uint8_t* in, int height, int width, const
   }
 }
 
+[[gnu::always_inline]] inline void grey_pixels_inline(uint8_t* out, const uint8_t* in, int64_t count) {
+  for (int64_t i = 0; i < count; ++i)
+    out[i] = uint8_t((19595u * in[3 * i] + 38470u * in[3 * i + 1] + 7471u * in[3 * i + 2] + 0x8000u) >> 16);
+}
+
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] void grey_pixels_avx2(uint8_t* out, const uint8_t* in, int64_t count) {
+  grey_pixels_inline(out, in, count);
+}
+#endif
+
+void grey_pixels(uint8_t* out, const uint8_t* in, int64_t count) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) return grey_pixels_avx2(out, in, count);
+#endif
+  grey_pixels_inline(out, in, count);
+}
+
 }  // namespace
 
 Image to_grey(const Image& image) {
   if (image.channels == 1) return image;
   Image grey{image.height, image.width, 1, std::vector<uint8_t>(image.pixels.size() / 3)};
-  const uint8_t* in = image.pixels.data();
-  for (size_t i = 0; i < grey.pixels.size(); ++i, in += 3) {
-    grey.pixels[i] = uint8_t((19595u * in[0] + 38470u * in[1] + 7471u * in[2] + 0x8000u) >> 16);
-  }
+  grey_pixels(grey.pixels.data(), image.pixels.data(), int64_t(grey.pixels.size()));
   return grey;
 }
 
