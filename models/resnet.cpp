@@ -70,7 +70,7 @@ Tensor ResNet::forward(const Tensor& x, int first, int last) {
   for (int stage = first; stage < last; ++stage) {
     switch (stage) {
       case kStem:
-        y = nn::maxpool(nn::conv_bn(y, conv1_, bn1_, {}, true), 3, 2, 1);
+        y = nn::conv_bn_relu_maxpool(y, conv1_, bn1_, 3, 2, 1);
         break;
       case kAvgPool:
         y = nn::global_avgpool(y);

@@ -1,5 +1,8 @@
 #include "nn/layers.h"
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "tensor/graph.h"
 #include "tensor/launch.h"
 
@@ -35,10 +38,19 @@ Tensor BatchNorm2d::forward(const Tensor& x, const Tensor& residual, bool relu) 
   return batchnorm_train(x, tensors, residual, relu, momentum, eps);
 }
 
+namespace {
+
+bool any_needs_gradient(std::initializer_list<Tensor> tensors) {
+  return std::any_of(tensors.begin(), tensors.end(), [](const Tensor& t) { return bool(gradient_of(t)); });
+}
+
+}  // namespace
+
 Tensor conv_bn(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, const Tensor& residual, bool relu) {
-  const bool needs_gradient = gradient_of(x) || gradient_of(residual) || gradient_of(conv.weight) ||
-                              gradient_of(conv.bias) || gradient_of(bn.weight) || gradient_of(bn.bias);
-  if (needs_gradient || bn.uses_batch_statistics()) return bn.forward(conv.forward(x), residual, relu);
+  if (any_needs_gradient({x, residual, conv.weight, conv.bias, bn.weight, bn.bias}) ||
+      bn.uses_batch_statistics()) {
+    return bn.forward(conv.forward(x), residual, relu);
+  }
 
   // Versions only grow, so their sum changes with any of them.
   uint64_t version = 1;
@@ -56,6 +68,13 @@ Tensor conv_bn(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, const Tenso
     bn.folded_version_ = version;
   }
   return conv2d_inference(x, bn.folded_weight_, bn.folded_bias_, residual, relu, conv.options);
+}
+
+Tensor conv_bn_relu_maxpool(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, int64_t kernel,
+                            int64_t stride, int64_t padding) {
+  if (!any_needs_gradient({x, conv.weight, conv.bias, bn.weight, bn.bias}))
+    return maxpool(conv_bn(x, conv, bn, {}, true), kernel, stride, padding);
+  return relu(maxpool(conv_bn(x, conv, bn), kernel, stride, padding));
 }
 
 Linear::Linear(int64_t in, int64_t out, Device device, Shape flattened_image)

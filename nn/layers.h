@@ -45,6 +45,11 @@ class BatchNorm2d : public Module {
 Tensor conv_bn(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, const Tensor& residual = {},
                bool relu = false);
 
+/// maxpool(relu(bn(conv(x)))). ReLU and max-pool commute, bit for bit in both passes: where a gradient is
+/// needed ReLU comes last, so that the tape keeps the normalised image at the size of the pool's output only.
+Tensor conv_bn_relu_maxpool(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, int64_t kernel,
+                            int64_t stride, int64_t padding);
+
 /// Fully connected; parameters "weight" [out, in] and "bias" [out]. If the input is a flattened image, its
 /// shape [height, width, channels] lets checkpoints keep PyTorch's channels-first order of columns.
 class Linear : public Module {
