@@ -52,6 +52,15 @@ KERNEL void sum_rows(real* y, const real* x, int64_t rows, int64_t cols, Accumul
 KERNEL void conv2d_forward(real* y, const real* x, const real* w, const real* bias, const real* residual,
                            bool relu, const Conv2dShape& shape) KERNEL_BODY;
 
+/// prepared[at most shape.prepared_size()] = w in the form that this backend's forward convolution reads, for
+/// images of the shape's size in batches of any size. Aligned to 64 bytes, like prepared below.
+KERNEL void conv2d_prepare(real* prepared, const real* w, const Conv2dShape& shape) KERNEL_BODY;
+
+/// conv2d_forward, bit for bit, with weights that conv2d_prepare prepared: what is worth while where they are
+/// used again and again on few images.
+KERNEL void conv2d_forward_prepared(real* y, const real* x, const real* prepared, const real* bias,
+                                    const real* residual, bool relu, const Conv2dShape& shape) KERNEL_BODY;
+
 /// dx (shaped as x) = or += the gradient of sum(dy * conv2d(x, w)) by x.
 KERNEL void conv2d_backward_data(real* dx, const real* dy, const real* w, Accumulate accumulate,
                                  const Conv2dShape& shape) KERNEL_BODY;

@@ -39,6 +39,14 @@ struct Conv2dShape {
   int64_t in_size() const { return batch * in_height * in_width * in_channels; }
   int64_t out_size() const { return batch * out_height() * out_width() * out_channels; }
   int64_t weight_size() const { return out_channels * kernel_height * kernel_width * in_channels; }
+  /// How many numbers conv2d_prepare may write: Winograd's transform makes 36 of 9, panels and tiles are
+  /// padded to 32 filters or from 3 to 4 channels.
+  int64_t prepared_size() const {
+    const bool unit_steps = stride == 1 && dilation == 1;
+    const int64_t filters =
+        unit_steps && kernel_height == 3 && kernel_width == 3 ? 4 * out_channels : 2 * out_channels;
+    return (filters > 32 ? filters : 32) * kernel_height * kernel_width * in_channels;
+  }
 };
 
 /// A 2-D max-pool with a square window: x [batch, in_height, in_width, channels],

@@ -31,12 +31,17 @@ Conv2dShape shape_of(const Tensor& x, const Tensor& w, const Tensor& bias, const
   return s;
 }
 
-Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& residual, bool relu,
-               const Conv2dShape& s) {
+Tensor empty_result(const Tensor& x, const Tensor& residual, const Conv2dShape& s) {
   Tensor y = Tensor::empty({s.batch, s.out_height(), s.out_width(), s.out_channels}, x.device());
   require(!residual.defined() || residual.shape() == y.shape(), "conv2d",
           "residual {} does not fit the result {}", residual.defined() ? residual.shape().to_string() : "",
           y.shape().to_string());
+  return y;
+}
+
+Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& residual, bool relu,
+               const Conv2dShape& s) {
+  Tensor y = empty_result(x, residual, s);
   SIGNET_LAUNCH(x.device(), conv2d_forward, y.data(), x.data(), w.data(), bias.data(), residual.data(), relu,
                 s);
   return y;
@@ -69,12 +74,42 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   return y;
 }
 
+namespace {
+
+void require_no_gradient(std::initializer_list<Tensor> inputs) {
+  for (const Tensor& input : inputs) {
+    if (gradient_of(input)) {
+      throw std::logic_error("[conv2d_inference] an input needs a gradient, which this form does not record");
+    }
+  }
+}
+
+}  // namespace
+
 Tensor conv2d_inference(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& residual,
                         bool relu, const Conv2dOptions& options) {
-  if (gradient_of(x) || gradient_of(weight) || gradient_of(bias) || gradient_of(residual)) {
-    throw std::logic_error("[conv2d_inference] an input needs a gradient, which this form does not record");
-  }
+  require_no_gradient({x, weight, bias, residual});
   return forward(x, weight, bias, residual, relu, shape_of(x, weight, bias, options));
+}
+
+Tensor conv2d_prepare(const Tensor& x, const Tensor& weight, const Conv2dOptions& options) {
+  const Conv2dShape s = shape_of(x, weight, {}, options);
+  Tensor prepared = Tensor::empty({s.prepared_size()}, x.device());
+  SIGNET_LAUNCH(x.device(), conv2d_prepare, prepared.data(), weight.data(), s);
+  return prepared;
+}
+
+Tensor conv2d_inference_prepared(const Tensor& x, const Tensor& prepared, const Tensor& weight,
+                                 const Tensor& bias, const Tensor& residual, bool relu,
+                                 const Conv2dOptions& options) {
+  require_no_gradient({x, bias, residual});
+  const Conv2dShape s = shape_of(x, weight, bias, options);
+  require(prepared.shape() == Shape{s.prepared_size()}, "conv2d", "prepared weights {} do not fit weight {}",
+          prepared.shape().to_string(), weight.shape().to_string());
+  Tensor y = empty_result(x, residual, s);
+  SIGNET_LAUNCH(x.device(), conv2d_forward_prepared, y.data(), x.data(), prepared.data(), bias.data(),
+                residual.data(), relu, s);
+  return y;
 }
 
 }  // namespace signet::nn

@@ -23,6 +23,15 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 Tensor conv2d_inference(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& residual,
                         bool relu, const Conv2dOptions& options);
 
+/// The weights in the form that the device's convolution reads, for images of x's height and width in batches
+/// of any size; a few times as large as the weights.
+Tensor conv2d_prepare(const Tensor& x, const Tensor& weight, const Conv2dOptions& options);
+
+/// conv2d_inference, bit for bit, with what conv2d_prepare made of `weight`, of which only the shape is used.
+Tensor conv2d_inference_prepared(const Tensor& x, const Tensor& prepared, const Tensor& weight,
+                                 const Tensor& bias, const Tensor& residual, bool relu,
+                                 const Conv2dOptions& options);
+
 /// The tensors of a batchnorm, each [channels].
 struct BatchNormTensors {
   Tensor weight, bias, running_mean, running_var;

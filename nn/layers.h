@@ -34,9 +34,16 @@ class BatchNorm2d : public Module {
 
  private:
   friend Tensor conv_bn(const Tensor&, const Conv2d&, BatchNorm2d&, const Tensor&, bool);
-  /// The convolution before this layer with the layer folded in, as of `folded_version`.
-  Tensor folded_weight_, folded_bias_;
-  uint64_t folded_version_ = 0;
+  /// The convolution before this layer with the layer folded in, as of `version`.
+  struct Folded {
+    Tensor weight, bias;
+    uint64_t version = 0;
+    /// The weights prepared for images as large as the last, where those come in small batches; undefined
+    /// after the first such batch, which may be the last of many large ones.
+    Tensor prepared;
+    Shape image;  ///< [height, width] of the last small batch
+  };
+  Folded folded_;
 };
 
 /// bn(conv(x)) (+ residual) (then ReLU), by the cheapest way that the state of the layers allows: where

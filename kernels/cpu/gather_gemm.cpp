@@ -208,14 +208,23 @@ constexpr int64_t kChunkTiles = 8;
 constexpr int64_t kChunks = 16;
 }  // namespace
 
+void gather_gemm_pack(float* panels, const GatherGemm& p) {
+  const int64_t width = HWY_DYNAMIC_DISPATCH(gather_gemm_tile)().columns, k = p.left.columns();
+  const auto pack = HWY_DYNAMIC_DISPATCH(gather_gemm_pack_panel);
+  parallel_for(ceil_div(p.columns, width),
+               [&](int64_t panel) { pack(panels + panel * width * k, p, panel); });
+}
+
 void gather_gemm(const GatherGemm& p) {
   if (p.rows == 0 || p.columns == 0) return;
   const GatherGemmTile tile = HWY_DYNAMIC_DISPATCH(gather_gemm_tile)();
   const int64_t panel_count = ceil_div(p.columns, tile.columns), tiles = ceil_div(p.rows, tile.rows);
-  const int64_t k = p.left.columns();
-  float* panels = scratch(Scratch::weights, panel_count * tile.columns * k);
-  const auto pack = HWY_DYNAMIC_DISPATCH(gather_gemm_pack_panel);
-  parallel_for(panel_count, [&](int64_t panel) { pack(panels + panel * tile.columns * k, p, panel); });
+  const float* panels = p.panels;
+  if (!panels) {
+    float* packed = scratch(Scratch::weights, panel_count * tile.columns * p.left.columns());
+    gather_gemm_pack(packed, p);
+    panels = packed;
+  }
 
   const int64_t row_chunks = ceil_div(tiles, kChunkTiles);
   const int64_t rows = ceil_div(tiles, row_chunks) * tile.rows;

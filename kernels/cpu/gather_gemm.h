@@ -17,6 +17,9 @@ struct GatherGemm {
   const float* right = nullptr;
   int64_t right_row_stride = 1, right_column_stride = 1;
 
+  /// The right matrix as gather_gemm_pack packed it; then `right` is not read.
+  const float* panels = nullptr;
+
   /// Grid pixel (n, gy, gx) is stored at out + n * image_stride + gy * line_stride + gx * pixel_stride.
   float* out = nullptr;
   int64_t image_stride = 0, line_stride = 0, pixel_stride = 0;
@@ -31,5 +34,9 @@ struct GatherGemm {
 /// Each element of the product is one chain of multiply-adds in the order of k: the same bits for a row
 /// wherever it stands, and for any number of threads.
 void gather_gemm(const GatherGemm& problem);
+
+/// Packs the right matrix into panels[left.columns() * columns rounded up to 32], aligned to 64 bytes, for
+/// this process and any number of rows.
+void gather_gemm_pack(float* panels, const GatherGemm& problem);
 
 }  // namespace signet::cpu

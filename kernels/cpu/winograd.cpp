@@ -299,11 +299,8 @@ bool winograd_suits(const WinogradConv& conv, const Conv2dShape& s) {
          conv.channels % kFilterChannels == 0 && conv.channels >= 32;
 }
 
-void winograd(const WinogradConv& conv) {
-  const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
-  if (grid.total == 0) return;
+void winograd_transform_filters(float* filters, const WinogradConv& conv) {
   const int64_t panels = conv.columns / kPanelColumns, filter_point = conv.channels * kPanelColumns;
-  float* filters = scratch(Scratch::weights, panels * kPoints * filter_point);
   const auto transform = HWY_DYNAMIC_DISPATCH(winograd_filters);
   const int64_t blocks = conv.channels / kFilterChannels;
   parallel_for(blocks * panels, [&](int64_t block) {
@@ -311,6 +308,17 @@ void winograd(const WinogradConv& conv) {
     transform(filters + panel * kPoints * filter_point + c * kPanelColumns, filter_point, conv, c,
               panel * kPanelColumns);
   });
+}
+
+void winograd(const WinogradConv& conv) {
+  const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
+  if (grid.total == 0) return;
+  const float* filters = conv.filters;
+  if (!filters) {
+    float* transformed = scratch(Scratch::weights, kPoints * conv.channels * conv.columns);
+    winograd_transform_filters(transformed, conv);
+    filters = transformed;
+  }
 
   const auto [rows, depth, pitch] = HWY_DYNAMIC_DISPATCH(winograd_layout)();
   if (conv.channels > depth) return winograd_in_passes(conv, filters, grid.total);

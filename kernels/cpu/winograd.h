@@ -19,6 +19,8 @@ struct WinogradConv {
   /// is turned by half a turn: the gradient by the data.
   const float* w = nullptr;
   bool transposed = false;
+  /// The filters as winograd_transform_filters transformed them; then `w` is not read.
+  const float* filters = nullptr;
 
   /// out = relu(convolution + bias[columns] + residual); residual is laid out as out, may be out itself, and
   /// may be null like bias.
@@ -37,6 +39,9 @@ bool winograd_saves(const Conv2dShape& shape);
 /// Whether `winograd` computes the convolution, and in less time than gather_gemm. Depends on an image's
 /// shape alone, not on the batch: an image's bits are the same in every batch.
 bool winograd_suits(const WinogradConv& conv, const Conv2dShape& shape);
+
+/// filters[36 * channels * columns], aligned to 64 bytes, for this process. Requires winograd_suits.
+void winograd_transform_filters(float* filters, const WinogradConv& conv);
 
 /// Requires winograd_suits. The rounding error is about 2.5 times that of direct summation.
 void winograd(const WinogradConv& conv);

@@ -4,6 +4,8 @@
 // The sum is a cross-correlation, which the field calls convolution (Dumoulin and Visin, "A guide to
 // convolution arithmetic for deep learning", 2016).
 
+#include <algorithm>
+
 #include "kernels/ref/scalar.h"
 
 namespace signet::ref {
@@ -35,6 +37,19 @@ void conv2d_forward(real* y, const real* x, const real* w, const real* bias, con
   }
 }
 
+template <class real>
+void conv2d_prepare(real* prepared, const real* w, const Conv2dShape& s) {
+  std::copy_n(w, s.weight_size(), prepared);
+}
+
+template <class real>
+void conv2d_forward_prepared(real* y, const real* x, const real* prepared, const real* bias,
+                             const real* residual, bool relu, const Conv2dShape& s) {
+  conv2d_forward(y, x, prepared, bias, residual, relu, s);
+}
+
 SIGNET_INSTANTIATE(conv2d_forward);
+SIGNET_INSTANTIATE(conv2d_prepare);
+SIGNET_INSTANTIATE(conv2d_forward_prepared);
 
 }  // namespace signet::ref

@@ -13,7 +13,8 @@
 #define SIGNET_TEST_KERNELS(X)                                                                               \
   X(fill) X(add) X(scale) X(sum_of_squares) X(relu_forward) X(relu_backward) X(dropout)                      \
   X(gemm) X(broadcast_rows) X(sum_rows)                                                                      \
-  X(conv2d_forward) X(conv2d_backward_data) X(conv2d_backward_weight)                                        \
+  X(conv2d_forward) X(conv2d_prepare) X(conv2d_forward_prepared)                                             \
+  X(conv2d_backward_data) X(conv2d_backward_weight)                                                          \
   X(batchnorm_forward_train) X(batchnorm_forward_eval) X(batchnorm_backward_train)                           \
   X(batchnorm_backward_eval) X(batchnorm_fold)                                                               \
   X(maxpool_forward) X(maxpool_backward) X(global_avgpool_forward) X(global_avgpool_backward)                \

@@ -40,6 +40,19 @@ OpCase forward_case(const Conv2dShape& s, bool bias, bool residual, bool relu, b
           .flops = flops(s)};
 }
 
+/// The weights prepared and then used, under the name of either kernel: the form between them is the
+/// backend's own.
+OpCase prepared_case(const char* kernel, const Conv2dShape& s) {
+  OpCase op = forward_case(s, true, true, true);
+  op.kernel = kernel;
+  op.args.push_back(workspace("prepared", s.prepared_size()));
+  op.call = [=](const auto& k, Pointers p) {
+    k.conv2d_prepare(p[5], p[2], s);
+    k.conv2d_forward_prepared(p[0], p[1], p[5], p[3], p[4], true, s);
+  };
+  return op;
+}
+
 Gradient data_gradient(const Conv2dShape& s, Accumulate accumulate, bool whole = false) {
   Gradient gradient{.forward = forward_case(s, false, false, false, whole), .cotangent = 1};
   Data data("conv2d_backward_data");
@@ -166,6 +179,9 @@ void add_conv2d(Suite& suite, Scale scale) {
       suite.gradients.push_back(weight_gradient(s, accumulate));
     }
   }
+  for (const Conv2dShape& s : resnet_shapes())
+    for (const char* kernel : {"conv2d_prepare", "conv2d_forward_prepared"})
+      suite.cases.push_back(prepared_case(kernel, s));
   std::vector<Conv2dShape> shapes = odd_shapes();
   for (const Conv2dShape& s : resnet_shapes()) shapes.push_back(s);
   for (const Conv2dShape& s : tiled_shapes()) shapes.push_back(s);

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -69,6 +71,39 @@ Loss cross_entropy(const Backend<float>& backend, const Values& logits, const st
 }
 
 }  // namespace
+
+TEST_CASE("prepared weights give the bits of those they were made from, in batches of any size") {
+  for (const auto& [size, in, out, kernel, stride] : std::vector<std::array<int64_t, 5>>{
+           {18, 3, 32, 7, 2}, {12, 64, 64, 3, 1}, {8, 288, 32, 3, 1}, {9, 32, 48, 3, 2}, {9, 17, 33, 1, 2}}) {
+    Conv2dShape s{.batch = 1,
+                  .in_height = size,
+                  .in_width = size,
+                  .in_channels = in,
+                  .out_channels = out,
+                  .kernel_height = kernel,
+                  .kernel_width = kernel,
+                  .stride = stride,
+                  .padding = kernel / 2};
+    const Conv2dShape prepared_for = s;
+    s.batch = 3;
+    Data data("prepared");
+    const OpCase op{.args = {output("y", s.out_size()), output("again", s.out_size()),
+                             input("x", data.uniform(s.in_size())), input("w", data.uniform(s.weight_size())),
+                             workspace("prepared", s.prepared_size())},
+                    .call = [=](const auto& k, Pointers p) {
+                      k.conv2d_forward(p[0], p[2], p[3], nullptr, nullptr, true, s);
+                      k.conv2d_prepare(p[4], p[3], prepared_for);
+                      k.conv2d_forward_prepared(p[1], p[2], p[4], nullptr, nullptr, true, s);
+                    }};
+    for (const Backend<float>& backend : float_backends()) {
+      CAPTURE(backend.name);
+      CAPTURE(kernel);
+      const auto values = run(op, backend);
+      CHECK(values[0] == values[1]);
+      CHECK(std::none_of(values[0].begin(), values[0].end(), [](double v) { return std::isnan(v); }));
+    }
+  }
+}
 
 TEST_CASE("relu at zero, below it and at NaN") {
   const OpCase forward{.args = {output("y", 5), input("x", {-1, 0, -0.0, kNaN, kInfinity})},

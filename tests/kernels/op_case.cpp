@@ -20,6 +20,10 @@ Arg output(std::string name, int64_t size) {
           .values = std::vector<double>(size_t(size), std::numeric_limits<double>::quiet_NaN())};
 }
 
+Arg workspace(std::string name, int64_t size) {
+  return {.name = std::move(name), .role = Role::workspace, .values = std::vector<double>(size_t(size))};
+}
+
 Arg absent(std::string name) {
   return {.name = std::move(name)};
 }

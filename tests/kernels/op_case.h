@@ -41,10 +41,11 @@ struct Call {
 };
 
 enum class Role {
-  input,   // must be left as it was
-  output,  // poisoned before the call
-  in_out,  // accumulated into, or updated
-  absent,  // a null pointer
+  input,      // must be left as it was
+  output,     // poisoned before the call
+  in_out,     // accumulated into, or updated
+  workspace,  // poisoned before the call, afterwards what the backend likes; always aligned to 64 bytes
+  absent,     // a null pointer
 };
 
 /// One pointer argument. Its data are either reals (`values`) or bytes (`raw`).
@@ -62,6 +63,7 @@ struct Arg {
 Arg input(std::string name, std::vector<double> values);
 Arg in_out(std::string name, std::vector<double> values);
 Arg output(std::string name, int64_t size);
+Arg workspace(std::string name, int64_t size);
 Arg absent(std::string name);
 
 template <class T>

@@ -97,6 +97,7 @@ class Prepared {
     block.contents = contents(arg);
     block.size = block.contents.size();
     size_t shift = 0;
+    if (arg.role == Role::workspace) placement = Placement::aligned;
     if (placement != Placement::exact) {
       shift = placement == Placement::misaligned ? (arg.is_raw ? arg.raw_alignment : alignof(real)) : 0;
       block.size += 3 * kGuard;
@@ -116,7 +117,8 @@ class Prepared {
       return arg.role == Role::output ? std::vector<std::byte>(arg.raw.size(), kPoison) : arg.raw;
     }
     std::vector<std::byte> result(arg.values.size() * sizeof(real), kPoison);
-    for (size_t i = 0; i < arg.values.size() && arg.role != Role::output; ++i) {
+    for (size_t i = 0; i < arg.values.size() && arg.role != Role::output && arg.role != Role::workspace;
+         ++i) {
       const auto value = real(arg.values[i]);
       std::memcpy(result.data() + i * sizeof(real), &value, sizeof value);
     }

@@ -89,13 +89,42 @@ TEST_CASE("the fused form agrees with the layers one by one, and launches one ke
     const Tensor one_by_one = nn::conv_bn(image(), block.conv, block.bn, residual, relu);
     CHECK(one_by_one.requires_grad());
     const NoGrad no_grad;
-    nn::conv_bn(image(), block.conv, block.bn, residual, relu);
-    reset_launch_counts();
+    block.conv.weight.mark_modified();
     const Tensor fused = nn::conv_bn(image(), block.conv, block.bn, residual, relu);
-    CHECK(launch_counts() == std::map<std::string, int64_t>{{"conv2d_forward", 1}});
     // The fold rounds each weight once more.
     CHECK(difference(fused, one_by_one) <= 1e-6);
+    // A second small batch of such images has the weights prepared, and a third finds them so.
+    nn::conv_bn(image(), block.conv, block.bn, residual, relu);
+    reset_launch_counts();
+    const Tensor prepared = nn::conv_bn(image(), block.conv, block.bn, residual, relu);
+    CHECK(launch_counts() == std::map<std::string, int64_t>{{"conv2d_forward_prepared", 1}});
+    CHECK(prepared.to_vector() == fused.to_vector());
   }
+}
+
+TEST_CASE("weights are prepared for the second small batch of images of one size") {
+  Block block;
+  block.set_training(false);
+  const NoGrad no_grad;
+  const auto launched = [&](int64_t batch, int64_t height) {
+    Tensor x = Tensor::empty({batch, height, 5, 3});
+    cpu::random_normal(x.data(), 0, 1, {9, 9}, x.size());
+    reset_launch_counts();
+    const Tensor y = nn::conv_bn(x, block.conv, block.bn);
+    const auto counts = launch_counts();
+    CHECK(difference(y, block.bn.forward(block.conv.forward(x))) <= 1e-6);
+    return counts;
+  };
+  CHECK(launched(2, 6).contains("conv2d_forward"));
+  CHECK(launched(3, 6).contains("conv2d_prepare"));
+  CHECK_FALSE(launched(2, 6).contains("conv2d_prepare"));
+  CHECK(launched(2, 9).contains("conv2d_forward"));  // other images
+  CHECK(launched(2, 9).contains("conv2d_prepare"));
+  CHECK(launched(9, 9).contains("conv2d_forward"));  // a large batch lets go of the prepared weights
+  CHECK(launched(2, 9).contains("conv2d_forward"));
+  CHECK(launched(2, 9).contains("conv2d_prepare"));
+  block.conv.weight.copy_from(Tensor::full(block.conv.weight.shape(), 0.5));
+  launched(2, 9);
 }
 
 TEST_CASE("the fold follows every change of weights and statistics") {
