@@ -4,6 +4,7 @@
 #include <chrono>
 #include <numeric>
 
+#include "apps/bench_layers.h"
 #include "apps/flags.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
@@ -26,7 +27,7 @@ struct BenchFlags {
   int repetitions = 8;
   int limit = 640;
   int epochs = 10;
-  std::string data, weights, model = "resnet18";
+  std::string data, weights, model = "resnet18", svg, output;
   bool json = false;
   ComputeFlags compute;
 };
@@ -163,8 +164,18 @@ void bench_data(const BenchFlags& flags, Device device) {
   report(flags, "data", double(order.size()) * flags.epochs / watch.seconds(), watch.seconds());
 }
 
+void bench_convolutions(const BenchFlags& flags, Device device) {
+  if (device != Device()) fail("bench {}: measures the CPU's kernels; leave --device out", flags.name);
+  const auto network = network_for(flags, 1000, device);
+  const LayerBenchOptions options{flags.batch, flags.repetitions, flags.json, flags.svg, flags.output};
+  if (flags.name == "layers") return bench_layers(*network, options);
+  if (flags.output.empty()) fail("bench tune: writes a table; name its file with --output");
+  bench_tune(*network, options);
+}
+
 void run(const BenchFlags& flags) {
   const Device device = flags.compute.apply();
+  if (flags.name == "layers" || flags.name == "tune") return bench_convolutions(flags, device);
   if (flags.name == "infer") return bench_inference(flags, device);
   if (flags.name == "step") return bench_step(flags, device, false);
   if (flags.name == "layer4") return bench_step(flags, device, true);
@@ -181,11 +192,14 @@ void add_bench(CLI::App& app) {
   verb->footer(
       "Example:\n"
       "  signet bench step --batch 32 --threads 2 --json\n"
-      "  signet bench scratch --data asl_dataset");
+      "  signet bench scratch --data asl_dataset\n"
+      "  signet bench layers --svg roofline.svg\n"
+      "  signet bench tune --output conv-table.json");
   auto flags = std::make_shared<BenchFlags>();
   verb->add_option("name", flags->name,
-                   "infer, step, layer4 (random images); fconly, data, scratch (image files)")
-      ->check(one_of({"infer", "step", "layer4", "fconly", "data", "scratch"}))
+                   "infer, step, layer4 (random images); fconly, data, scratch (image files); layers (each "
+                   "convolution); tune (each convolution by every algorithm)")
+      ->check(one_of({"infer", "step", "layer4", "fconly", "data", "scratch", "layers", "tune"}))
       ->required();
   verb->add_option("-b,--batch,--batch-size", flags->batch, "Images at once")
       ->check(whole_number(1))
@@ -206,7 +220,10 @@ void add_bench(CLI::App& app) {
   verb->add_option("--model", flags->model, "resnet18 or resnet34")
       ->check(one_of({"resnet18", "resnet34"}))
       ->capture_default_str();
-  verb->add_flag("--json", flags->json, "Print one JSON line");
+  verb->add_option("--svg", flags->svg, "Where layers draws its passes under the processor's roofline");
+  verb->add_option("-o,--output", flags->output,
+                   "Where tune writes the fastest algorithms, for --conv-table");
+  verb->add_flag("--json", flags->json, "Print JSON, one line a figure");
   flags->compute.add_to(*verb);
   verb->callback([flags] { run(*flags); });
 }

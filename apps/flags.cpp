@@ -3,12 +3,15 @@
 #include <csignal>
 
 #include "apps/values.h"
+#include "kernels/cpu/conv_algorithm.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/parallel.h"
 #include "study/checkpoint.h"
 #include "study/interrupt.h"
+#include "study/layer_bench.h"
 #include "study/study.h"
 #include "tensor/error.h"
+#include "tensor/files.h"
 
 namespace signet::apps {
 namespace {
@@ -34,11 +37,17 @@ void ComputeFlags::add_to(CLI::App& verb) {
                   "rounded for its tensor cores, sums in f32")
       ->check(one_of({"f32", "tf32", "bf16"}))
       ->capture_default_str();
+  verb.add_option("--conv-table", conv_table,
+                  "How the CPU computes each convolution: a table from signet bench tune. Another table may "
+                  "give other last bits");
 }
 
 Device ComputeFlags::apply() const {
   const Device parsed = Device::parse(device);
   if (threads > 0) set_num_threads(threads);
+  if (!conv_table.empty()) {
+    cpu::set_conv_choices(study::parse_conv_choices(read_file(conv_table), conv_table));
+  }
   if (parsed.on_host()) {
     if (precision != "f32") {
       fail("--precision {}: the CPU computes in f32 only; add --device cuda, or leave the flag out",

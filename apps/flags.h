@@ -9,15 +9,17 @@
 
 namespace signet::apps {
 
-/// -j/--threads, --device, --precision: what to compute on.
+/// -j/--threads, --device, --precision, --conv-table: what to compute on.
 struct ComputeFlags {
   int threads = 0;
   std::string device = "auto";
   std::string precision = "f32";
+  std::string conv_table;
 
   void add_to(CLI::App& verb);
-  /// Sets the number of threads and how a CUDA device multiplies, and returns the device. Throws Error for
-  /// devices that are unknown or cannot be used, and for a precision that the device does not have.
+  /// Sets the number of threads, how a CUDA device multiplies and how the CPU convolves, and returns the
+  /// device. Throws Error for devices that are unknown or cannot be used, for a precision that the device
+  /// does not have, and for a table that cannot be read.
   Device apply() const;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/conv_algorithm.h"
 #include "kernels/cpu/gather_gemm.h"
 #include "kernels/cpu/rgb_conv.h"
 #include "kernels/cpu/winograd.h"
@@ -53,11 +54,12 @@ struct Weights {
 
 void convolve(float* y, const float* x, const Weights& weights, const float* bias, const float* residual,
               bool relu, const Conv2dShape& s) {
-  if (rgb_suits(s)) {
+  const ConvAlgorithm algorithm = conv_algorithm(ConvPass::forward, s);
+  if (algorithm == ConvAlgorithm::image_strips) {
     return rgb_forward(y, x, weights.stored ? weights.stored : weights.prepared, bias, residual, relu, s);
   }
-  WinogradConv tiles = by_tiles(s);
-  if (winograd_suits(tiles, s)) {
+  if (algorithm == ConvAlgorithm::winograd) {
+    WinogradConv tiles = by_tiles(s);
     tiles.x = x;
     tiles.w = weights.stored;
     tiles.filters = weights.prepared;
@@ -86,12 +88,13 @@ void conv2d_forward(float* y, const float* x, const float* w, const float* bias,
 }
 
 void conv2d_prepare(float* prepared, const float* w, const Conv2dShape& s) {
-  if (rgb_suits(s)) {
+  const ConvAlgorithm algorithm = conv_algorithm(ConvPass::forward, s);
+  if (algorithm == ConvAlgorithm::image_strips) {
     std::copy_n(w, s.weight_size(), prepared);
     return;
   }
-  WinogradConv tiles = by_tiles(s);
-  if (winograd_suits(tiles, s)) {
+  if (algorithm == ConvAlgorithm::winograd) {
+    WinogradConv tiles = by_tiles(s);
     tiles.w = w;
     return winograd_transform_filters(prepared, tiles);
   }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/conv_algorithm.h"
 #include "kernels/cpu/gather_gemm.h"
 #include "kernels/cpu/winograd.h"
 #include "kernels/kernels.h"
@@ -14,18 +15,19 @@ namespace signet::cpu {
 
 void conv2d_backward_data(float* dx, const float* dy, const float* w, Accumulate accumulate,
                           const Conv2dShape& s) {
-  const WinogradConv by_tiles{.x = dy,
-                              .batch = s.batch,
-                              .height = s.out_height(),
-                              .width = s.out_width(),
-                              .channels = s.out_channels,
-                              .columns = s.in_channels,
-                              .padding = 2 - s.padding,
-                              .w = w,
-                              .transposed = true,
-                              .out = dx,
-                              .residual = accumulate == Accumulate::yes ? dx : nullptr};
-  if (winograd_suits(by_tiles, s)) return winograd(by_tiles);
+  if (conv_algorithm(ConvPass::backward_data, s) == ConvAlgorithm::winograd) {
+    return winograd({.x = dy,
+                     .batch = s.batch,
+                     .height = s.out_height(),
+                     .width = s.out_width(),
+                     .channels = s.out_channels,
+                     .columns = s.in_channels,
+                     .padding = 2 - s.padding,
+                     .w = w,
+                     .transposed = true,
+                     .out = dx,
+                     .residual = accumulate == Accumulate::yes ? dx : nullptr});
+  }
   const int64_t line = s.in_width * s.in_channels;
   for (int64_t phase_y = 0; phase_y < std::min(s.stride, s.in_height); ++phase_y) {
     for (int64_t phase_x = 0; phase_x < std::min(s.stride, s.in_width); ++phase_x) {

@@ -13,6 +13,7 @@
 #include "hwy/highway.h"
 
 #include "kernels/cpu/chunks.h"
+#include "kernels/cpu/conv_algorithm.h"
 #include "kernels/cpu/gather-inl.h"
 #include "kernels/cpu/microkernel-inl.h"
 #include "kernels/cpu/rgb_conv.h"
@@ -158,26 +159,27 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
   const int64_t size = s.weight_size(), rows = s.batch * s.out_height() * s.out_width();
   if (size == 0) return;
   const bool add = accumulate == Accumulate::yes;
-  const WinogradGradient by_tiles{.x = x,
-                                  .dy = dy,
-                                  .batch = s.batch,
-                                  .height = s.in_height,
-                                  .width = s.in_width,
-                                  .channels = s.in_channels,
-                                  .outputs = s.out_channels,
-                                  .padding = s.padding};
   // Has `write` make partial gradients, and adds them up.
   const auto in_copies = [&](int64_t copies, const auto& write) {
     float* partial = copies > 1 ? scratch(Scratch::partials, copies * size) : dw;
     write(partial, copies, copies == 1 && add);
     if (copies > 1) merge_copies(dw, partial, copies, size, add);
   };
-  if (winograd_suits(by_tiles, s)) {
+  const ConvAlgorithm algorithm = conv_algorithm(ConvPass::backward_weight, s);
+  if (algorithm == ConvAlgorithm::winograd) {
+    const WinogradGradient by_tiles{.x = x,
+                                    .dy = dy,
+                                    .batch = s.batch,
+                                    .height = s.in_height,
+                                    .width = s.in_width,
+                                    .channels = s.in_channels,
+                                    .outputs = s.out_channels,
+                                    .padding = s.padding};
     return in_copies(winograd_copies(by_tiles), [&](float* to, int64_t copies, bool accumulates) {
       winograd(to, copies, accumulates, by_tiles);
     });
   }
-  if (rgb_suits(s)) {
+  if (algorithm == ConvAlgorithm::image_strips) {
     return in_copies(rgb_copies(s), [&](float* to, int64_t copies, bool accumulates) {
       rgb_backward_weight(to, copies, accumulates, dy, x, s);
     });

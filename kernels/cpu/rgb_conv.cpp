@@ -265,7 +265,7 @@ int64_t strip_count(const Conv2dShape& s) {
 }
 }  // namespace
 
-bool rgb_suits(const Conv2dShape& s) {
+bool rgb_applies(const Conv2dShape& s) {
   return s.in_channels == kColors && s.dilation == 1 && (s.stride == 1 || s.stride == 2) &&
          s.out_channels % kColumnPanel == 0 && s.out_size() > 0 && s.kernel_width <= 11;
 }

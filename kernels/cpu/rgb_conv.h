@@ -9,9 +9,11 @@
 
 namespace signet::cpu {
 
-bool rgb_suits(const Conv2dShape& shape);
+/// Whether the functions below compute the shape.
+bool rgb_applies(const Conv2dShape& shape);
 
-/// conv2d_forward for shapes that suit. An element is one chain of multiply-adds in the order of the filter.
+/// conv2d_forward for shapes that it applies to. An element is one chain of multiply-adds in the order of the
+/// filter.
 void rgb_forward(float* y, const float* x, const float* w, const float* bias, const float* residual,
                  bool relu, const Conv2dShape& shape);
 

@@ -286,17 +286,10 @@ void winograd_in_passes(const WinogradConv& conv, const float* filters, int64_t 
 }
 }  // namespace
 
-bool winograd_saves(const Conv2dShape& s) {
-  if (s.kernel_height != 3 || s.kernel_width != 3 || s.stride != 1 || s.dilation != 1) return false;
-  // Whole tiles may cover half as much again as the output.
-  const int64_t height = s.out_height(), width = s.out_width();
-  return height > 0 && width > 0 &&
-         2 * round_up(height, kOutSide) * round_up(width, kOutSide) <= 3 * height * width;
-}
-
-bool winograd_suits(const WinogradConv& conv, const Conv2dShape& s) {
-  return winograd_saves(s) && conv.padding >= 0 && conv.columns % kPanelColumns == 0 && conv.columns > 0 &&
-         conv.channels % kFilterChannels == 0 && conv.channels >= 32;
+bool winograd_applies(const Conv2dShape& s, int64_t channels, int64_t columns, int64_t padding) {
+  return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 && s.dilation == 1 && padding >= 0 &&
+         s.out_height() > 0 && s.out_width() > 0 && columns > 0 && columns % kPanelColumns == 0 &&
+         channels > 0 && channels % kFilterChannels == 0;
 }
 
 void winograd_transform_filters(float* filters, const WinogradConv& conv) {

@@ -33,17 +33,14 @@ struct WinogradConv {
   int64_t out_width() const { return width + 2 * padding - 2; }
 };
 
-/// Whether the algorithm applies to the filter, and tiles do not stick out of the output by too much.
-bool winograd_saves(const Conv2dShape& shape);
+/// Whether `winograd` computes a convolution with the shape's filter that sums over `channels` into
+/// `columns`.
+bool winograd_applies(const Conv2dShape& shape, int64_t channels, int64_t columns, int64_t padding);
 
-/// Whether `winograd` computes the convolution, and in less time than gather_gemm. Depends on an image's
-/// shape alone, not on the batch: an image's bits are the same in every batch.
-bool winograd_suits(const WinogradConv& conv, const Conv2dShape& shape);
-
-/// filters[36 * channels * columns], aligned to 64 bytes, for this process. Requires winograd_suits.
+/// filters[36 * channels * columns], aligned to 64 bytes, for this process. Requires winograd_applies.
 void winograd_transform_filters(float* filters, const WinogradConv& conv);
 
-/// Requires winograd_suits. The rounding error is about 2.5 times that of direct summation.
+/// Requires winograd_applies. The rounding error is about 2.5 times that of direct summation.
 void winograd(const WinogradConv& conv);
 
 /// The gradient by the weights: dw [outputs, 3, 3, channels] of the convolution of x [batch, height, width,
@@ -57,13 +54,14 @@ struct WinogradGradient {
   int64_t out_width() const { return width + 2 * padding - 2; }
 };
 
-bool winograd_suits(const WinogradGradient& gradient, const Conv2dShape& shape);
+bool winograd_weight_applies(const Conv2dShape& shape);
 
 /// How many partial gradients, one after another in memory, `winograd` wants to write; their sum in that
 /// order is the gradient. Depends on the shape alone.
 int64_t winograd_copies(const WinogradGradient& gradient);
 
-/// Writes (or, a single one, adds) `copies` = winograd_copies partial gradients. Requires winograd_suits.
+/// Writes (or, a single one, adds) `copies` = winograd_copies partial gradients. Requires
+/// winograd_weight_applies.
 void winograd(float* dw, int64_t copies, bool accumulate, const WinogradGradient& gradient);
 
 }  // namespace signet::cpu

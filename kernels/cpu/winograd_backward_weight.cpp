@@ -189,9 +189,10 @@ constexpr int64_t kUnit = 32, kMostOutputs = 64, kResident = 36 << 12;
 constexpr int64_t kChunks = 16, kTileGrain = 64;
 }  // namespace
 
-bool winograd_suits(const WinogradGradient& g, const Conv2dShape& s) {
-  return winograd_saves(s) && s.batch > 0 && s.padding <= 2 && g.channels % kUnit == 0 &&
-         g.outputs % kUnit == 0 && g.channels > 0 && g.outputs > 0;
+bool winograd_weight_applies(const Conv2dShape& s) {
+  return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 && s.dilation == 1 && s.batch > 0 &&
+         s.out_height() > 0 && s.out_width() > 0 && s.padding <= 2 && s.in_channels > 0 &&
+         s.in_channels % kUnit == 0 && s.out_channels > 0 && s.out_channels % kUnit == 0;
 }
 
 int64_t winograd_copies(const WinogradGradient& g) {

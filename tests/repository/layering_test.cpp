@@ -38,7 +38,7 @@ const std::map<std::string, std::set<std::string>>& behind() {
       {"stb_image_write.h", {"data/encode.cpp"}},
       {"nlohmann",
        {"models/safetensors.cpp", "study/records_json.cpp", "study/checkpoint.cpp", "study/answer_json.cpp",
-        "study/typical_json.cpp"}},
+        "study/typical_json.cpp", "study/conv_table_json.cpp"}},
       {"httplib.h", {"apps/http_server.cpp"}},
       {"torch", {}},
       {"cudnn.h", {}},

@@ -1,0 +1,108 @@
+// Every algorithm of the CPU's convolutions on every shape that it says it computes, whatever the rules would
+// choose.
+
+#include "kernels/cpu/conv_algorithm.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "tests/kernels/op_checks.h"
+
+using namespace signet;
+using namespace signet::test;
+
+namespace {
+
+struct RulesAgain {
+  ~RulesAgain() { cpu::set_conv_choices({}); }
+};
+
+Conv2dShape shape(int64_t height, int64_t width, int64_t in, int64_t out, int64_t kernel, int64_t padding) {
+  return {.batch = 3,
+          .in_height = height,
+          .in_width = width,
+          .in_channels = in,
+          .out_channels = out,
+          .kernel_height = kernel,
+          .kernel_width = kernel,
+          .stride = 1,
+          .padding = padding};
+}
+
+OpCase pass_case(cpu::ConvPass pass, const Conv2dShape& s) {
+  Data data("algorithms");
+  const Arg x = input("x", data.uniform(s.in_size())), w = input("w", data.uniform(s.weight_size())),
+            dy = input("dy", data.uniform(s.out_size()));
+  switch (pass) {
+    case cpu::ConvPass::forward:
+      return {.args = {output("y", s.out_size()), x, w}, .call = [=](const auto& k, Pointers p) {
+                k.conv2d_forward(p[0], p[1], p[2], nullptr, nullptr, false, s);
+              }};
+    case cpu::ConvPass::backward_data:
+      return {.args = {output("dx", s.in_size()), dy, w}, .call = [=](const auto& k, Pointers p) {
+                k.conv2d_backward_data(p[0], p[1], p[2], Accumulate::no, s);
+              }};
+    case cpu::ConvPass::backward_weight:
+      break;
+  }
+  return {.args = {output("dw", s.weight_size()), dy, x}, .call = [=](const auto& k, Pointers p) {
+            k.conv2d_backward_weight(p[0], p[1], p[2], Accumulate::no, s);
+          }};
+}
+
+/// Relative to the norm; NaN where a value is none.
+double distance(const std::vector<double>& a, const std::vector<double>& b) {
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference += (a[i] - b[i]) * (a[i] - b[i]);
+    norm += b[i] * b[i];
+  }
+  return std::sqrt(difference / norm);
+}
+
+}  // namespace
+
+TEST_CASE("every algorithm gives what the definition gives") {
+  const RulesAgain again;
+  int compared = 0;
+  for (const Conv2dShape& s :
+       {shape(5, 9, 16, 32, 3, 1), shape(4, 4, 32, 32, 3, 0), shape(7, 3, 64, 32, 3, 2), shape(9, 6, 3, 32, 3, 1)}) {
+    for (const auto pass :
+         {cpu::ConvPass::forward, cpu::ConvPass::backward_data, cpu::ConvPass::backward_weight}) {
+      const OpCase op = pass_case(pass, s);
+      const auto expected = run(op, reference_backend<double>())[0];
+      for (const auto algorithm : cpu::conv_algorithms(pass, s)) {
+        cpu::set_conv_choices({{pass, s, algorithm}});
+        CHECK(cpu::conv_algorithm(pass, s) == algorithm);
+        for (const Backend<float>& backend : cpu_backends()) {
+          CAPTURE(backend.name);
+          CAPTURE(std::string(cpu::name_of(pass)) + " by " + std::string(cpu::name_of(algorithm)));
+          // Winograd's transforms round a few times more than a sum of some hundred products.
+          CHECK(distance(run(op, backend)[0], expected) <= 2e-6);
+        }
+        ++compared;
+      }
+    }
+  }
+  // Three passes by matrix products for each shape; by Winograd's algorithm all of two shapes, and of the
+  // first, whose 16 channels fill no panel, only the forward pass; by strips two passes of the last.
+  CHECK(compared == 4 * 3 + (1 + 3 + 3) + 2);
+}
+
+TEST_CASE("a choice holds for a shape in any batch, until the table is replaced") {
+  const RulesAgain again;
+  Conv2dShape s = shape(8, 8, 32, 32, 3, 1);
+  CHECK(cpu::conv_algorithm(cpu::ConvPass::forward, s) == cpu::ConvAlgorithm::winograd);
+  cpu::set_conv_choices({{cpu::ConvPass::forward, s, cpu::ConvAlgorithm::implicit_gemm}});
+  s.batch = 100;
+  CHECK(cpu::conv_algorithm(cpu::ConvPass::forward, s) == cpu::ConvAlgorithm::implicit_gemm);
+  CHECK(cpu::conv_algorithm(cpu::ConvPass::backward_data, s) == cpu::ConvAlgorithm::winograd);
+  s.in_width = 9;
+  CHECK(cpu::conv_algorithm(cpu::ConvPass::forward, s) == cpu::ConvAlgorithm::winograd);
+  s.stride = 2;
+  CHECK_THROWS_AS(cpu::set_conv_choices({{cpu::ConvPass::forward, s, cpu::ConvAlgorithm::winograd}}),
+                  std::invalid_argument);
+}
