@@ -18,8 +18,8 @@ std::string shape_text(const Conv2dShape& s) {
                      s.kernel_height, s.kernel_width, s.stride);
 }
 
-/// Calls visit(layer, pass) for what a training step of the whole network computes: of the first layer's input
-/// nobody wants the gradient.
+/// Calls visit(layer, pass) for what a training step of the whole network computes: of the first layer's
+/// input nobody wants the gradient.
 template <class Visit>
 void each_pass(const std::vector<study::ConvLayer>& layers, Visit visit) {
   for (const auto& layer : layers) {
@@ -47,8 +47,8 @@ void bench_layers(models::Network& network, const LayerBenchOptions& options) {
   if (!options.json) {
     fmt::print("{}, batch {}, {} threads; measured peak {:.0f} GFLOP/s, memory {:.1f} GB/s\n",
                network.architecture(), options.batch, num_threads(), peak.gflops, peak.gbytes_s);
-    fmt::print("{:<22} {:<27} {:>2}  {:<15} {:>8} {:>8} {:>6}  {}\n", "layer", "image -> filters, window/stride",
-               "n", "pass", "ms", "GFLOP/s", "% peak", "algorithm");
+    fmt::print("{:<22} {:<27} {:>2}  {:<15} {:>8} {:>8} {:>6}  {}\n", "layer",
+               "image -> filters, window/stride", "n", "pass", "ms", "GFLOP/s", "% peak", "algorithm");
   }
   std::vector<study::LayerTime> times;
   double totals[std::size(kPasses)] = {};
@@ -65,30 +65,32 @@ void bench_layers(models::Network& network, const LayerBenchOptions& options) {
   if (!options.json) {
     for (const auto pass : kPasses)
       fmt::print("all convolutions, {}: {:.1f} ms\n", cpu::name_of(pass), totals[size_t(pass)] * kMilli);
-    fmt::print("Operations are those of direct summation: Winograd's algorithm does a quarter of them, and can "
-               "pass 100%.\n");
+    fmt::print(
+        "Operations are those of direct summation: Winograd's algorithm does a quarter of them, and can "
+        "pass 100%.\n");
   }
   if (options.svg.empty()) return;
-  write_atomically(options.svg, study::roofline_svg(times, peak,
-                                                    fmt::format("Convolutions of {} at batch {}, {} threads",
-                                                                network.architecture(), options.batch,
-                                                                num_threads())));
+  write_atomically(options.svg,
+                   study::roofline_svg(times, peak,
+                                       fmt::format("Convolutions of {} at batch {}, {} threads",
+                                                   network.architecture(), options.batch, num_threads())));
   if (!options.json) fmt::print("roofline: {}\n", options.svg);
 }
 
 void bench_tune(models::Network& network, const LayerBenchOptions& options) {
   std::vector<cpu::ConvChoice> choices;
-  each_pass(study::conv_layers(network, options.batch), [&](const study::ConvLayer& layer, cpu::ConvPass pass) {
-    const auto by_rule = cpu::conv_algorithm(pass, layer.shape);
-    const auto times = study::time_algorithms(layer, pass, options.repetitions);
-    fmt::print("{:<22} {:<15}", layer.name, cpu::name_of(pass));
-    for (const auto& time : times)
-      fmt::print("  {} {:.2f} ms", cpu::name_of(time.algorithm), time.seconds * kMilli);
-    const auto best = times.front().algorithm;
-    fmt::print("{}\n", best == by_rule ? "" : fmt::format("  (instead of {})", cpu::name_of(by_rule)));
-    std::fflush(stdout);
-    choices.push_back({pass, layer.shape, best});
-  });
+  each_pass(
+      study::conv_layers(network, options.batch), [&](const study::ConvLayer& layer, cpu::ConvPass pass) {
+        const auto by_rule = cpu::conv_algorithm(pass, layer.shape);
+        const auto times = study::time_algorithms(layer, pass, options.repetitions);
+        fmt::print("{:<22} {:<15}", layer.name, cpu::name_of(pass));
+        for (const auto& time : times)
+          fmt::print("  {} {:.2f} ms", cpu::name_of(time.algorithm), time.seconds * kMilli);
+        const auto best = times.front().algorithm;
+        fmt::print("{}\n", best == by_rule ? "" : fmt::format("  (instead of {})", cpu::name_of(by_rule)));
+        std::fflush(stdout);
+        choices.push_back({pass, layer.shape, best});
+      });
   write_atomically(options.output, study::conv_choices_json(choices));
   fmt::print("written: {}; use it with --conv-table {}\n", options.output, options.output);
 }

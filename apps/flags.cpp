@@ -100,6 +100,12 @@ void RunFlags::add_to(CLI::App& verb, bool several_splits) {
   const auto add_share = [&](const char* name, double& value, const char* help, const CLI::Validator& check) {
     verb.add_option(name, value, help)->check(check)->capture_default_str();
   };
+  verb.add_option(
+          "--views", options.views,
+          "Train the head of a frozen trunk on this many augmented views, epoch after epoch in turn: the "
+          "trunk runs once a view, and more epochs cost seconds; 0: new views each epoch")
+      ->check(whole_number(0))
+      ->capture_default_str();
   auto& a = options.augmentation;
   add_share("--fliplr", a.fliplr, "Probability of a mirror image", from_zero_to(1));
   add_share("--degrees", a.degrees, "Rotation, ±degrees", from_zero_to(180));
@@ -136,8 +142,8 @@ study::StudyOptions RunFlags::resolve(const CLI::App& verb) {
     fail("--name {}: --output {} names the folder already; leave one of the two out", options.name,
          options.output.string());
   }
-  for (const auto* flag :
-       {"--fliplr", "--degrees", "--translate", "--scale", "--brightness", "--contrast", "--interpolation"}) {
+  for (const auto* flag : {"--fliplr", "--degrees", "--translate", "--scale", "--brightness", "--contrast",
+                           "--interpolation", "--views"}) {
     if (no_augment && verb.count(flag) > 0) {
       fail("{}: --no-augment leaves the images as they are; leave one of the two flags out", flag);
     }

@@ -74,7 +74,8 @@ std::vector<cpu::ConvChoice> parse_conv_choices(const std::string& text, const s
       choices.push_back(choice);
     }
   } catch (const std::exception& error) {
-    fail("{}: is no table of algorithms ({}); make one with signet bench tune --output FILE", source, error.what());
+    fail("{}: is no table of algorithms ({}); make one with signet bench tune --output FILE", source,
+         error.what());
   }
   return choices;
 }

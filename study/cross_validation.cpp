@@ -156,20 +156,29 @@ bool CrossValidation::shares_trunk(const ModelPlan& plan, const models::Network&
   return context_.options.share_trunk && untouched_stages(plan, network) == network.stage_count() - 1;
 }
 
-Tensor CrossValidation::features(const ModelPlan& plan, int last_stage, int epoch) {
+int CrossValidation::view(const ModelPlan& plan, const models::Network& network, int epoch) const {
+  const auto& options = context_.options;
   // Without augmentation every epoch sees the same images.
-  const int views = context_.options.augment ? epoch : 0;
-  return context_.features.get(trunk_name(plan) + plan.phase, views, [&] {
+  if (!options.augment || epoch == 0) return 0;
+  const bool trains_head_only = untouched_stages(plan, network) == network.stage_count() - 1;
+  return options.views > 0 && trains_head_only ? (epoch - 1) % options.views + 1 : epoch;
+}
+
+Tensor CrossValidation::features(const ModelPlan& plan, int last_stage, int epoch) {
+  const int view_number = view(plan, trunk(plan), epoch);
+  return context_.features.get(trunk_name(plan) + plan.phase, view_number, [&] {
     const auto& dataset = context_.store.dataset();
     std::vector<int> order(size_t(dataset.size()));
     std::iota(order.begin(), order.end(), 0);
-    context_.progress.start(views == 0 ? fmt::format("{}: the frozen trunk, images as they are", plan.name)
-                                       : fmt::format("{} epoch {}/{}: the frozen trunk, once for all folds",
-                                                     plan.name, epoch, plan.training.epochs),
+    context_.progress.start(view_number == 0
+                                ? fmt::format("{}: the frozen trunk, images as they are", plan.name)
+                                : fmt::format("{} epoch {}/{}: the frozen trunk, once for all folds",
+                                              plan.name, epoch, plan.training.epochs),
                             dataset.size());
     models::Network& network = trunk(plan);
-    Tensor table = run_prefix(network, last_stage, image_source(plan, network, views), order, dataset.size(),
-                              kTrunkBatch, [&](int64_t images) { context_.progress.advance(images); });
+    Tensor table =
+        run_prefix(network, last_stage, image_source(plan, network, view_number), order, dataset.size(),
+                   kTrunkBatch, [&](int64_t images) { context_.progress.advance(images); });
     context_.progress.finish();
     return table;
   });
@@ -282,7 +291,8 @@ void CrossValidation::run_alone(const ModelPlan& plan, PlanResult& result, Train
     context_.progress.start(fmt::format("{} fold {}/{} epoch {}/{}", plan.name, trainer.fold() + 1,
                                         fold_count_, epoch, plan.training.epochs),
                             images);
-    const ImageSource train = image_source(plan, trainer.network(), std::max(epoch, 1));
+    const ImageSource train =
+        image_source(plan, trainer.network(), view(plan, trainer.network(), std::max(epoch, 1)));
     const EpochRecord record =
         trainer.run_epoch(&train, validation, [&](int64_t done) { context_.progress.advance(done); });
     context_.progress.finish();

@@ -71,6 +71,8 @@ class CrossValidation {
   std::unique_ptr<models::Network> initial_network(const ModelPlan& plan, int fold);
   models::Network& trunk(const ModelPlan& plan);
   bool shares_trunk(const ModelPlan& plan, const models::Network& network) const;
+  /// The augmentation that an epoch (0: none) trains on, by number.
+  int view(const ModelPlan& plan, const models::Network& network, int epoch) const;
   Tensor features(const ModelPlan& plan, int last_stage, int epoch);
   void run_sharing(const ModelPlan& plan, PlanResult& result, Trainers& trainers,
                    const std::function<void(const ModelResult&)>& after_epoch);

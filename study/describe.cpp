@@ -25,6 +25,7 @@ Args describe(const StudyOptions& o) {
             {"contrast", o.augmentation.contrast},
             {"interpolation", std::string(o.augmentation.nearest ? "nearest" : "bilinear")},
             {"device", o.device.to_string()}};
+  if (o.views > 0) args.emplace_back("views", int64_t{o.views});
   if (!o.device.on_host()) args.emplace_back("precision", o.precision);
   for (const auto& plan : o.plans) {
     const auto& t = plan.training;

@@ -50,7 +50,8 @@ Peak measure_peak() {
                sum = Tensor::empty(a.shape());
   const double move =
       median_seconds(kRepetitions, [&] { cpu::add(sum.data(), a.data(), b.data(), sum.size()); });
-  return {double(operations) * threads / compute / kGiga, 3.0 * double(sum.size()) * sizeof(float) / move / kGiga};
+  return {double(operations) * threads / compute / kGiga,
+          3.0 * double(sum.size()) * sizeof(float) / move / kGiga};
 }
 
 std::vector<ConvLayer> conv_layers(models::Network& network, int64_t batch) {
@@ -63,8 +64,8 @@ std::vector<ConvLayer> conv_layers(models::Network& network, int64_t batch) {
     const Shape& w = parameter.tensor->shape();
     if (w.rank() != 4) continue;
     const std::string name = parameter.name.substr(0, parameter.name.rfind('.'));
-    // The first convolution of layer2, 3 and 4 and their projections halve the image, as does the stem, which a
-    // pool follows.
+    // The first convolution of layer2, 3 and 4 and their projections halve the image, as does the stem, which
+    // a pool follows.
     const bool stem = name == "conv1", projection = name.find("downsample") != name.npos;
     const bool halves = stem || (!name.starts_with("layer1.") && (name.ends_with(".0.conv1") || projection));
     if (!projection) side = next_side;

@@ -12,8 +12,8 @@ namespace signet::study {
 
 /// What this processor can do at best with the threads in use, measured.
 struct Peak {
-  double gflops = 0;      ///< multiply-adds of float in registers, two operations each, 10^9 a second
-  double gbytes_s = 0;    ///< adding two arrays much larger than the caches: bytes read and written, 10^9/s
+  double gflops = 0;    ///< multiply-adds of float in registers, two operations each, 10^9 a second
+  double gbytes_s = 0;  ///< adding two arrays much larger than the caches: bytes read and written, 10^9/s
 };
 Peak measure_peak();
 
@@ -40,8 +40,8 @@ struct LayerTime {
   double intensity() const;
 };
 
-/// Median time of a pass by the algorithm that set_conv_choices and the rules choose. Forward is the inference
-/// form with bias and ReLU.
+/// Median time of a pass by the algorithm that set_conv_choices and the rules choose. Forward is the
+/// inference form with bias and ReLU.
 LayerTime time_layer(const ConvLayer& layer, cpu::ConvPass pass, int repetitions);
 
 /// Every algorithm that computes the pass, the fastest first. Changes the table of algorithms while it runs
@@ -53,7 +53,8 @@ std::string conv_choices_json(const std::vector<cpu::ConvChoice>& choices);
 std::vector<cpu::ConvChoice> parse_conv_choices(const std::string& json, const std::string& source);
 
 /// A roofline (Williams, Waterman and Patterson 2009): each pass a dot at its intensity and speed, under what
-/// memory and arithmetic allow. Dots above the roof are Winograd's: fewer operations than they are counted as.
+/// memory and arithmetic allow. Dots above the roof are Winograd's: fewer operations than they are counted
+/// as.
 std::string roofline_svg(const std::vector<LayerTime>& times, const Peak& peak, const std::string& title);
 
 }  // namespace signet::study

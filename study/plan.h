@@ -70,6 +70,9 @@ struct StudyOptions {
   uint64_t seed = 0;
   data::Augmentation augmentation;
   bool augment = true;
+  /// How many augmented views of the images a head on a frozen trunk is trained on, epoch after epoch in
+  /// turn; 0: new ones each epoch. The trunk runs once a view.
+  int views = 0;
   bool share_trunk = true;  ///< run a frozen trunk once for all folds; the results are the same either way
   bool original_table = false;  ///< print the original study's figures below the table
   Device device;

@@ -24,7 +24,8 @@ constexpr PassLook kLooks[] = {{cpu::ConvPass::forward, "forward", kBlue},
 }  // namespace
 
 std::string roofline_svg(const std::vector<LayerTime>& times, const Peak& peak, const std::string& title) {
-  double low_x = peak.gflops / peak.gbytes_s / 2, high_x = 2 * low_x, low_y = peak.gflops, high_y = peak.gflops;
+  double low_x = peak.gflops / peak.gbytes_s / 2, high_x = 2 * low_x, low_y = peak.gflops,
+         high_y = peak.gflops;
   for (const auto& time : times) {
     low_x = std::min(low_x, time.intensity());
     high_x = std::max(high_x, time.intensity());
@@ -71,7 +72,8 @@ std::string roofline_svg(const std::vector<LayerTime>& times, const Peak& peak, 
   svg.polyline(roof, {.width = 2});
   svg.text({roof[2].x, roof[2].y - 8}, fmt::format("arithmetic: {:.0f} GFLOP/s", peak.gflops),
            {.anchor = Anchor::end, .colour = kMuted});
-  svg.text({roof[0].x + 8, roof[0].y - 4}, fmt::format("memory: {:.0f} GB/s", peak.gbytes_s), {.colour = kMuted});
+  svg.text({roof[0].x + 8, roof[0].y - 4}, fmt::format("memory: {:.0f} GB/s", peak.gbytes_s),
+           {.colour = kMuted});
 
   for (const auto& time : times) {
     const Point place = at(time.intensity(), time.gflops());
@@ -79,7 +81,8 @@ std::string roofline_svg(const std::vector<LayerTime>& times, const Peak& peak, 
       if (look.pass == time.pass) svg.dot(place, 5, look.colour, 0.85);
     }
     if (time.algorithm == cpu::ConvAlgorithm::winograd) svg.ring(place, 8, {.colour = kInk});
-    if (time.pass == cpu::ConvPass::forward) svg.text({place.x + 11, place.y + 4}, time.layer.name, {.size = 10});
+    if (time.pass == cpu::ConvPass::forward)
+      svg.text({place.x + 11, place.y + 4}, time.layer.name, {.size = 10});
   }
   return std::move(svg).finish();
 }

@@ -27,8 +27,9 @@ bool applies(ConvAlgorithm algorithm, ConvPass pass, const Conv2dShape& s) {
   switch (algorithm) {
     case ConvAlgorithm::winograd:
       return pass == ConvPass::backward_weight ? winograd_weight_applies(s)
-             : pass == ConvPass::backward_data ? winograd_applies(s, s.out_channels, s.in_channels, 2 - s.padding)
-                                               : winograd_applies(s, s.in_channels, s.out_channels, s.padding);
+             : pass == ConvPass::backward_data
+                 ? winograd_applies(s, s.out_channels, s.in_channels, 2 - s.padding)
+                 : winograd_applies(s, s.in_channels, s.out_channels, s.padding);
     case ConvAlgorithm::image_strips:
       return pass != ConvPass::backward_data && rgb_applies(s);
     case ConvAlgorithm::implicit_gemm:

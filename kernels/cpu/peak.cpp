@@ -1,4 +1,5 @@
-// Enough chains of multiply-adds to cover their latency (4 cycles, two a cycle: 8), few enough for 16 registers.
+// Enough chains of multiply-adds to cover their latency (4 cycles, two a cycle: 8), few enough for 16
+// registers.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/peak.cpp"

@@ -5,8 +5,8 @@
 
 namespace signet::cpu {
 
-/// Multiplies and adds floats in registers, `steps` times over, on the calling thread, with the widest vectors
-/// of the processor. Returns the floating-point operations done: two a multiply-add.
+/// Multiplies and adds floats in registers, `steps` times over, on the calling thread, with the widest
+/// vectors of the processor. Returns the floating-point operations done: two a multiply-add.
 int64_t multiply_and_add(int64_t steps);
 
 }  // namespace signet::cpu

@@ -68,8 +68,8 @@ double distance(const std::vector<double>& a, const std::vector<double>& b) {
 TEST_CASE("every algorithm gives what the definition gives") {
   const RulesAgain again;
   int compared = 0;
-  for (const Conv2dShape& s :
-       {shape(5, 9, 16, 32, 3, 1), shape(4, 4, 32, 32, 3, 0), shape(7, 3, 64, 32, 3, 2), shape(9, 6, 3, 32, 3, 1)}) {
+  for (const Conv2dShape& s : {shape(5, 9, 16, 32, 3, 1), shape(4, 4, 32, 32, 3, 0),
+                               shape(7, 3, 64, 32, 3, 2), shape(9, 6, 3, 32, 3, 1)}) {
     for (const auto pass :
          {cpu::ConvPass::forward, cpu::ConvPass::backward_data, cpu::ConvPass::backward_weight}) {
       const OpCase op = pass_case(pass, s);

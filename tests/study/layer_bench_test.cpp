@@ -29,7 +29,8 @@ TEST_CASE("the layers of ResNet18 are its twenty convolutions, with the sizes th
   CHECK(layers.back().name == "layer4.0.downsample.0");
   CHECK(layers.back().shape.in_height == 14);
   CHECK(layers.back().shape.out_height() == 7);
-  CHECK_THROWS_WITH_AS(conv_layers(*models::make_network("cnn", 10), 1), doctest::Contains("resnet18"), Error);
+  CHECK_THROWS_WITH_AS(conv_layers(*models::make_network("cnn", 10), 1), doctest::Contains("resnet18"),
+                       Error);
 }
 
 TEST_CASE("a table of algorithms is written and read back, and refused where it is none") {

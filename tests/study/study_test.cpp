@@ -142,6 +142,21 @@ TEST_CASE("the same bits whether the trunk is shared by the folds or run for eac
   check_same(reference_run(), run_study(options).folder);
 }
 
+TEST_CASE("views of a frozen trunk come round again") {
+  const auto head_only = [&](const char* name, int views, bool share_trunk) {
+    auto options = world().options(name);
+    std::erase_if(options.plans, [](const ModelPlan& plan) { return plan.name != "resnet18-fc"; });
+    options.plans[0].training.epochs = 3;
+    options.views = views;
+    options.share_trunk = share_trunk;
+    return fingerprint(run_study(options).folder);
+  };
+  const auto two = head_only("two-views", 2, true), fresh = head_only("fresh-views", 0, true);
+  CHECK((two == head_only("two-views-alone", 2, false)));
+  CHECK((two != fresh));
+  CHECK((head_only("as-many-views", 3, true) == fresh));
+}
+
 TEST_CASE("the same bits when a run is stopped in every phase and resumed") {
   auto options = world().options("stopped");
   bool finished = false;
