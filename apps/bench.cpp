@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "apps/bench_layers.h"
+#include "apps/config_file.h"
 #include "apps/flags.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
@@ -195,6 +196,7 @@ void add_bench(CLI::App& app) {
       "  signet bench scratch --data asl_dataset\n"
       "  signet bench layers --svg roofline.svg\n"
       "  signet bench tune --output conv-table.json");
+  add_config_flag(*verb);
   auto flags = std::make_shared<BenchFlags>();
   verb->add_option("name", flags->name,
                    "infer, step, layer4 (random images); fconly, data, scratch (image files); layers (each "

@@ -18,14 +18,6 @@ std::string understood(const CLI::App& app) {
   return verbs.empty() ? app.get_name() : app.get_name() + " " + understood(*verbs.front());
 }
 
-std::vector<std::string> flags_of(const CLI::App& verb) {
-  std::vector<std::string> names;
-  for (const auto* option : verb.get_options()) {
-    for (const auto& name : option->get_lnames()) names.push_back("--" + name);
-  }
-  return names;
-}
-
 std::vector<std::string> verbs_of(const CLI::App& app) {
   std::vector<std::string> names;
   for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; }))
@@ -61,6 +53,14 @@ std::string quoted(const std::string& word) {
 }
 
 }  // namespace
+
+std::vector<std::string> flags_of(const CLI::App& verb) {
+  std::vector<std::string> names;
+  for (const auto* option : verb.get_options()) {
+    for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
 
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   const auto unknown = app.remaining(true);

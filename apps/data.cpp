@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "apps/config_file.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
 #include "data/synthetic.h"
@@ -29,6 +30,7 @@ void add_data(CLI::App& app) {
 
   CLI::App* signs = verb->add_subcommand("signs", "Render a data set of 36 hand signs by several signers");
   signs->footer("Example:\n  signet data signs hands --signers 5");
+  add_config_flag(*signs);
   auto signs_folder = std::make_shared<std::string>();
   auto sign_options = std::make_shared<data::SyntheticOptions>();
   signs->add_option("folder", *signs_folder, "Folder to write")->required();
@@ -57,6 +59,7 @@ void add_data(CLI::App& app) {
   CLI::App* shapes =
       verb->add_subcommand("handshapes", "Render invented handshapes by other people, to pretrain on");
   shapes->footer("Example:\n  signet data handshapes shapes --signers 24");
+  add_config_flag(*shapes);
   auto shapes_folder = std::make_shared<std::string>();
   auto shape_options = std::make_shared<data::SyntheticPretrainingOptions>();
   shapes->add_option("folder", *shapes_folder, "Folder to write")->required();

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "apps/config_file.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
 #include "models/checkpoint_file.h"
@@ -111,6 +112,7 @@ void add_export(CLI::App& app) {
   verb->footer(
       "Example:\n  signet export runs/study/study1/weights/resnet18-layer4-best.safetensors --format onnx "
       "--with-preprocessing");
+  add_config_flag(*verb);
   auto flags = std::make_shared<ExportFlags>();
   verb->add_option("checkpoint", flags->checkpoint, "A checkpoint written by signet")->required();
   verb->add_option("--format", flags->format,

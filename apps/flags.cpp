@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "apps/config_file.h"
 #include "apps/values.h"
 #include "kernels/cpu/conv_algorithm.h"
 #include "kernels/cuda/runtime.h"
@@ -77,6 +78,8 @@ void DataFlags::add_to(CLI::App& verb) {
 }
 
 void RunFlags::add_to(CLI::App& verb, bool several_splits) {
+  verb.option_defaults()->group("The run and its folder");
+  add_config_flag(verb);
   data.add_to(verb);
   verb.add_option("--weights", options.weights,
                   "Pretrained weights (.pth or .safetensors, torchvision's names)");
@@ -135,6 +138,8 @@ study::StudyOptions RunFlags::resolve(const CLI::App& verb) {
   options.augment = !no_augment;
   options.augmentation.nearest = interpolation == "nearest";
   options.share_trunk = !no_share_trunk;
+  options.flags = given_flags(verb);
+  options.replayed = replayed_run(verb);
   if (options.resume && options.output.empty()) {
     fail("--resume: name the folder of the run to go on with: --output FOLDER");
   }

@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "apps/config_file.h"
 #include "apps/flags.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
@@ -224,6 +225,7 @@ void add_predict(CLI::App& app) {
       "Example:\n  signet predict runs/study/study1/weights/resnet18-layer4-best.safetensors photo.jpg "
       "folder --top 3\n  ssh camera cat shot.jpg | signet predict best.safetensors -\n  find . -name "
       "'*.jpg' | signet predict best.safetensors --files-from - --format csv");
+  add_config_flag(*verb);
   auto flags = std::make_shared<PredictFlags>();
   verb->add_option("checkpoint", flags->checkpoint, "A checkpoint written by signet")->required();
   verb->add_option("images", flags->images,

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <thread>
 
+#include "apps/config_file.h"
 #include "apps/flags.h"
 #include "apps/http_server.h"
 #include "apps/predict_service.h"
@@ -103,6 +104,7 @@ void add_serve(CLI::App& app) {
       "Example:\n  signet serve runs/study/study1/weights/resnet18-layer4-best.safetensors\n  curl "
       "--data-binary "
       "@photo.jpg http://127.0.0.1:8000/predict?top=3");
+  add_config_flag(*verb);
   auto flags = std::make_shared<ServeFlags>();
   verb->add_option("checkpoint", flags->checkpoint, "A checkpoint written by signet")->required();
   verb->add_option("--host", flags->host, "Address to listen on; 0.0.0.0 for all of this machine's")

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "apps/config_file.h"
 #include "apps/flags.h"
 #include "apps/verbs.h"
 #include "data/store.h"
@@ -72,6 +73,7 @@ void add_val(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("val", "Measure a checkpoint on a folder of images");
   verb->footer(
       "Example:\n  signet val runs/study/study1/weights/resnet18-layer4-best.safetensors --data asl_dataset");
+  add_config_flag(*verb);
   auto flags = std::make_shared<ValFlags>();
   verb->add_option("checkpoint", flags->checkpoint, "A checkpoint written by signet")->required();
   flags->data.add_to(*verb);

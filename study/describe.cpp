@@ -9,6 +9,7 @@ Args describe(const StudyOptions& o) {
   std::vector<std::string> splits;
   for (const auto split : o.splits) splits.emplace_back(data::split_name(split));
   Args args{{"verb", o.verb},
+            {"flags", o.flags},
             {"data", o.data.string()},
             {"weights", o.weights.string()},
             {"name_pattern", o.name_pattern},

@@ -78,6 +78,9 @@ struct StudyOptions {
   Device device;
   std::string precision = "f32";  ///< how matrix products multiply on a CUDA device: f32, tf32 or bf16
   std::vector<ModelPlan> plans;
+  /// The flags that these options come from, like "--models=mlp,cnn"; kept in args.json for a replay.
+  std::vector<std::string> flags;
+  std::filesystem::path replayed;  ///< the args.json whose flags they are; "" for none
 };
 
 /// The recipe of the original study: mlp and cnn from scratch, ResNet18 with only its head trained, then with

@@ -99,7 +99,8 @@ void print_plans(const StudyOptions& o, int classes) {
 
 /// Options that may differ between a run and its resumption.
 bool may_differ(const std::string& name) {
-  static const std::set<std::string> free{"threads", "version", "processor", "started", "data", "weights"};
+  static const std::set<std::string> free{"threads", "version", "processor", "started",
+                                          "data",    "weights", "flags"};
   return free.contains(name);
 }
 
@@ -120,6 +121,19 @@ void require_same_args(const Args& before, const Args& now, const fs::path& fold
           "{}: was begun with another {}; resume with the options of its args.json, or start anew in another "
           "folder",
           folder.string(), in_words(name));
+    }
+  }
+}
+
+/// What is another than in the run that is replayed, so that its bits may be others too.
+void print_changes(const fs::path& replayed, const Args& now) {
+  const Args before = args_from_json(read_file(replayed), replayed.string());
+  for (const auto& [name, value] : now) {
+    if (name == "flags" || name == "threads" || name == "started") continue;
+    const auto old =
+        std::find_if(before.begin(), before.end(), [&](const auto& a) { return a.first == name; });
+    if (old == before.end() || to_json(Args{*old}) != to_json(Args{{name, value}})) {
+      fmt::print("  another {} than in {}\n", in_words(name), replayed.string());
     }
   }
 }
@@ -193,13 +207,7 @@ class Run {
     const RunFolder folder = options_.output.empty()
                                  ? RunFolder::numbered(options_.runs, options_.verb, options_.name)
                                  : RunFolder::named(options_.output, options_.resume);
-    Args args = describe(options_);
-    args.emplace_back("dataset_hash", store_.content_hash());
-    args.emplace_back("weights_sha256", weights_.sha256);
-    args.emplace_back("version", std::string(SIGNET_VERSION));
-    args.emplace_back("processor", processor_name());
-    args.emplace_back("threads", int64_t{num_threads()});
-    args.emplace_back("started", utc_now());
+    const Args args = resolved();
     if (options_.resume) {
       require_same_args(folder.read_args(), args, folder.path());
     } else {
@@ -214,6 +222,17 @@ class Run {
   }
 
  private:
+  Args resolved() const {
+    Args args = describe(options_);
+    args.emplace_back("dataset_hash", store_.content_hash());
+    args.emplace_back("weights_sha256", weights_.sha256);
+    args.emplace_back("version", std::string(SIGNET_VERSION));
+    args.emplace_back("processor", processor_name());
+    args.emplace_back("threads", int64_t{num_threads()});
+    args.emplace_back("started", utc_now());
+    return args;
+  }
+
   void print_heading() const {
     const auto& dataset = store_.dataset();
     fmt::print("signet {} on {}, {} threads, device {}\n", SIGNET_VERSION, processor_name(), num_threads(),
@@ -221,6 +240,7 @@ class Run {
     fmt::print("{} images of {} classes in {}\n{}", dataset.size(), dataset.num_classes(),
                dataset.root.string(), weights_.report);
     print_plans(options_, dataset.num_classes());
+    if (!options_.replayed.empty()) print_changes(options_.replayed, resolved());
   }
 
   StudyResult run_splits(const RunFolder& folder, const Args& args) {

@@ -5,8 +5,22 @@
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 namespace signet::test {
+namespace {
+
+std::string without_timings(const std::string& results) {
+  std::istringstream lines(results);
+  std::string kept;
+  for (std::string line; std::getline(lines, line);) {
+    for (int column = 0; column < 2; ++column) line.resize(line.rfind(','));
+    kept += line + "\n";
+  }
+  return kept;
+}
+
+}  // namespace
 
 const fs::path& signs() {
   static const Folder folder;
@@ -55,6 +69,30 @@ std::string with_nan(const std::string& safetensors, const std::string& tensor) 
     std::memcpy(changed.data() + sizeof(header) + header + at, &nan, sizeof(nan));
   }
   return changed;
+}
+
+std::map<std::string, std::string> bits(const Folder& folder, const std::string& run) {
+  std::map<std::string, std::string> found;
+  for (auto& [name, content] : folder.contents()) {
+    if (!name.starts_with(run + "/")) continue;
+    const std::string inside = name.substr(run.size() + 1);
+    if (inside.starts_with("resume") || inside == "args.json" || inside == "report.html") continue;
+    found[inside] = content;
+  }
+  found["results.csv"] = without_timings(found.at("results.csv"));
+  auto summary = nlohmann::json::parse(found.at("summary.json"));
+  for (const char* key : {"seconds", "peak_rss_mb"}) summary.erase(key);
+  for (auto& [name, model] : summary.at("models").items()) model.erase("seconds");
+  found["summary.json"] = summary.dump();
+  return found;
+}
+
+void check_same(const std::map<std::string, std::string>& a, const std::map<std::string, std::string>& b) {
+  CHECK(a.size() == b.size());
+  for (const auto& [name, content] : a) {
+    REQUIRE_MESSAGE(b.contains(name), name);
+    CHECK_MESSAGE(b.at(name) == content, name, " differs");
+  }
 }
 
 }  // namespace signet::test
