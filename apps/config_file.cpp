@@ -116,7 +116,8 @@ class TomlReader {
     constexpr std::string_view kLetters = "\"\\bfnrt", kMeanings = "\"\\\b\f\n\r\t";
     const size_t which = rest_.empty() ? rest_.npos : kLetters.find(rest_.front());
     if (which == rest_.npos) {
-      refuse("a backslash is followed by none of {}; 'a string between apostrophes' knows no escapes", kLetters);
+      refuse("a backslash is followed by none of {}; 'a string between apostrophes' knows no escapes",
+             kLetters);
     }
     rest_.remove_prefix(1);
     return kMeanings[which];
@@ -128,7 +129,8 @@ class TomlReader {
     std::string found = word();
     if (found == "true" || found == "false" || found == "inf" || found == "nan") return found;
     if (found.empty() || found.find_first_not_of("+-.0123456789_eE") != found.npos) {
-      refuse("'{}' is no value; strings stand between quotation marks", found.empty() ? rest_of_line() : found);
+      refuse("'{}' is no value; strings stand between quotation marks",
+             found.empty() ? rest_of_line() : found);
     }
     std::erase(found, '_');
     if (found.starts_with('+')) found.erase(0, 1);
@@ -143,7 +145,8 @@ class TomlReader {
       values.push_back(scalar());
       skip_lines();
       if (rest_.empty()) continue;
-      if (!take(',') && !rest_.starts_with(']')) refuse("a comma is missing in an array, before '{}'", rest_of_line());
+      if (!take(',') && !rest_.starts_with(']'))
+        refuse("a comma is missing in an array, before '{}'", rest_of_line());
     }
     return values;
   }
@@ -227,12 +230,15 @@ class ConfigFile {
     std::vector<std::string> flags;
     std::string verb;
     for (const auto& [name, value] : study::args_from_json(text, path_)) {
-      if (const auto* words = std::get_if<std::vector<std::string>>(&value); name == "flags" && words) flags = *words;
+      if (const auto* words = std::get_if<std::vector<std::string>>(&value); name == "flags" && words)
+        flags = *words;
       if (const auto* word = std::get_if<std::string>(&value); name == "verb" && word) verb = *word;
     }
     if (flags.empty()) {
-      fail("{}: does not say with which flags its run was started; --config takes the args.json of a run, or TOML",
-           path_);
+      fail(
+          "{}: does not say with which flags its run was started; --config takes the args.json of a run, or "
+          "TOML",
+          path_);
     }
     if (verb != verb_.get_name()) {
       fail("{}: is of a run of signet {}, not of {}; replay it with signet {} --config {}", path_, verb,
@@ -241,8 +247,10 @@ class ConfigFile {
     for (const auto& flag : flags) {
       const size_t name = std::min(flag.find_first_not_of('-'), flag.size()), equals = flag.find('=');
       const bool has_value = equals != flag.npos;
-      set({"", flag.substr(name, has_value ? equals - name : flag.npos),
-           {has_value ? flag.substr(equals + 1) : "true"}, 0},
+      set({"",
+           flag.substr(name, has_value ? equals - name : flag.npos),
+           {has_value ? flag.substr(equals + 1) : "true"},
+           0},
           path_);
     }
   }
@@ -257,7 +265,8 @@ class ConfigFile {
     }
     from_file_[option] = entry.table;
     if (is_flag(*option)) {
-      if (entry.values != std::vector<std::string>{"true"} && entry.values != std::vector<std::string>{"false"}) {
+      if (entry.values != std::vector<std::string>{"true"} &&
+          entry.values != std::vector<std::string>{"false"}) {
         fail("{}: {} is true or false, not {}", where, entry.key, fmt::join(entry.values, ", "));
       }
       if (entry.values.front() == "false") return;
@@ -269,7 +278,8 @@ class ConfigFile {
     } catch (const CLI::ParseError& error) {
       const std::string text = error.what(), kind = error.get_name();
       if (kind == "ArgumentMismatch") fail("{}: {} takes one value, not several", where, entry.key);
-      if (kind != "ValidationError") fail("{}: {}: '{}' is no value for it", where, entry.key, entry.values.front());
+      if (kind != "ValidationError")
+        fail("{}: {}: '{}' is no value for it", where, entry.key, entry.values.front());
       fail("{}: {}{}", where, entry.key, text.substr(std::min(text.find(": "), text.size())));
     }
   }
@@ -278,7 +288,8 @@ class ConfigFile {
     const auto meant = nearest("--" + entry.key, flags_of(verb_));
     fail("{}: {}: signet {} has no such flag{}{}", where, entry.key, verb_.get_name(),
          meant.empty() ? "" : fmt::format("; did you mean {}?", meant),
-         entry.table.empty() ? " (what is for one verb only stands below a line with its name, like [study])" : "");
+         entry.table.empty() ? " (what is for one verb only stands below a line with its name, like [study])"
+                             : "");
   }
 
   CLI::App& verb_;
@@ -297,7 +308,8 @@ void add_config_flag(CLI::App& verb) {
   // CLI11 takes the options in the order they were added; so this one can fill in those after it.
   verb.add_option_function<std::string>(
       "--config", [&verb](const std::string& path) { ConfigFile(verb, path).apply(); },
-      "Take flags that are not given here from this file: TOML with the names of the flags, or the args.json of a "
+      "Take flags that are not given here from this file: TOML with the names of the flags, or the args.json "
+      "of a "
       "run, which replays it");
 }
 

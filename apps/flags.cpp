@@ -124,6 +124,8 @@ void RunFlags::add_to(CLI::App& verb, bool several_splits) {
   verb.add_option("--name", options.name, "Name of the run's folder")->capture_default_str();
   verb.add_flag("--resume", options.resume, "Go on with the run in --output");
   verb.add_flag("--dry-run", options.dry_run, "Check everything and say what would be done, no more");
+  verb.add_flag("--tensorboard", options.tensorboard,
+                "Write event files too; tensorboard --logdir FOLDER draws them");
   compute.add_to(verb);
   verb.add_flag("--no-share-trunk", no_share_trunk,
                 "Run a frozen trunk for each fold anew (same results, slower)");

@@ -75,6 +75,7 @@ struct StudyOptions {
   int views = 0;
   bool share_trunk = true;  ///< run a frozen trunk once for all folds; the results are the same either way
   bool original_table = false;  ///< print the original study's figures below the table
+  bool tensorboard = false;     ///< write event files for TensorBoard too
   Device device;
   std::string precision = "f32";  ///< how matrix products multiply on a CUDA device: f32, tf32 or bf16
   std::vector<ModelPlan> plans;

@@ -17,6 +17,7 @@
 #include "study/run_folder.h"
 #include "study/source.h"
 #include "study/table.h"
+#include "study/tensorboard.h"
 #include "study/typical.h"
 #include "tensor/error.h"
 #include "tensor/files.h"
@@ -123,6 +124,15 @@ void require_same_args(const Args& before, const Args& now, const fs::path& fold
           folder.string(), in_words(name));
     }
   }
+}
+
+/// When the run was begun, be it before a resumption.
+std::string started_at(const RunFolder& folder) {
+  for (const auto& [name, value] : folder.read_args()) {
+    if (name == "started") return std::get<std::string>(value);
+  }
+  fail("{}: does not say when the run started; start anew in another folder",
+       folder.file("args.json").string());
 }
 
 /// What is another than in the run that is replayed, so that its bits may be others too.
@@ -300,6 +310,7 @@ class Run {
     const StudyContext context{options_, store_, options_.weights.empty() ? nullptr : &weights_.archive,
                                progress_, features_};
     CrossValidation validation(context, folder, folds);
+    const std::string started = started_at(folder);
     StudySummary summary;
     summary.split = std::string(data::split_name(options_.splits[s]));
     summary.near_twin_share = near_twin_share;
@@ -311,8 +322,11 @@ class Run {
         auto all = epochs;
         all.insert(all.end(), so_far.epochs.begin(), so_far.epochs.end());
         folder.write_results(all);
+        if (options_.tensorboard) write_event_files(folder.path(), so_far.epochs, started);
       });
       const auto& record = result.record;
+      // A model that was finished before the run was stopped has no epoch left to write after.
+      if (options_.tensorboard) write_event_files(folder.path(), record.epochs, started);
       epochs.insert(epochs.end(), record.epochs.begin(), record.epochs.end());
       predictions.insert(predictions.end(), record.predictions.begin(), record.predictions.end());
       if (plan.continues.empty()) {

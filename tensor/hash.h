@@ -16,4 +16,8 @@ constexpr uint64_t fnv1a(std::string_view text) {
 /// CRC-32 as zip and PNG use it (polynomial 0xEDB88320, reflected, inverted at both ends).
 uint32_t crc32(std::string_view bytes);
 
+/// CRC-32C, Castagnoli's, as iSCSI and TFRecord files use it (polynomial 0x82F63B78, else the same; RFC 3720,
+/// section 12.1).
+uint32_t crc32c(std::string_view bytes);
+
 }  // namespace signet

@@ -34,14 +34,17 @@ TEST_CASE_FIXTURE(World, "a configuration file says flags, and the command line 
                "models = [\n  \"mlp\",  # grey\n  \"cnn\",\n]\n"
                "name = \"a \\\"b\\\" #c\"\n"
                "no_augment = true\r\n");
-  check_succeeds(folder, {"train", "--output", "one", "--config", "run.toml", "--epochs", "2", "--seed", "5"});
+  check_succeeds(folder,
+                 {"train", "--output", "one", "--config", "run.toml", "--epochs", "2", "--seed", "5"});
   const Json one = args("one");
   CHECK(one.at("mlp.epochs") == 2);
   CHECK(one.at("mlp.batch_size") == 8);
   CHECK(one.at("augment") == true);
-  CHECK(one.at("flags") == Json({"--data=data", "--folds=2", "--seed=5", "--epochs=2", "--batch-size=8", "--model=mlp"}));
+  CHECK(one.at("flags") ==
+        Json({"--data=data", "--folds=2", "--seed=5", "--epochs=2", "--batch-size=8", "--model=mlp"}));
 
-  const Result study = check_succeeds(folder, {"study", "--config=run.toml", "--epochs=1", "--no-augment=false"});
+  const Result study =
+      check_succeeds(folder, {"study", "--config=run.toml", "--epochs=1", "--no-augment=false"});
   CHECK(study.out.ends_with("written to runs/study/a \"b\" #c1\n"));
   const Json two = args("runs/study/a \"b\" #c1");
   CHECK(two.at("augment") == true);
@@ -49,14 +52,16 @@ TEST_CASE_FIXTURE(World, "a configuration file says flags, and the command line 
   CHECK(two.contains("cnn.epochs"));
   CHECK_FALSE(two.contains("resnet18-fc.epochs"));
 
-  folder.write("predict.toml", "checkpoint = \"one/weights/mlp-best.safetensors\"\nimages = [\"data/a\"]\ntop = 2\n");
+  folder.write("predict.toml",
+               "checkpoint = \"one/weights/mlp-best.safetensors\"\nimages = [\"data/a\"]\ntop = 2\n");
   const Result named = check_succeeds(folder, {"predict", "--config", "predict.toml"});
   CHECK(count_lines(named.out) == 6);
 }
 
 TEST_CASE_FIXTURE(World, "the args.json of a run replays it to the same bits") {
-  check_succeeds(folder, {"cv", "--data", "data", "--model", "mlp", "--epochs", "2", "--folds", "2", "--seed", "18446744073709551615",
-                          "--lr=0.0031", "--opt", "sgd", "--nesterov", "--split", "group", "--output", "first"});
+  check_succeeds(folder, {"cv", "--data", "data", "--model", "mlp", "--epochs", "2", "--folds", "2", "--seed",
+                          "18446744073709551615", "--lr=0.0031", "--opt", "sgd", "--nesterov", "--split",
+                          "group", "--output", "first"});
   const Result again = check_succeeds(folder, {"cv", "--config", "first/args.json", "--output", "again"});
   CHECK(again.out.find("than in first/args.json") == again.out.npos);
   check_same(bits(folder, "first"), bits(folder, "again"));
@@ -81,7 +86,8 @@ TEST_CASE("a configuration file that cannot be followed is refused with its line
     CAPTURE(text);
     check_refused(folder, {"study", "--config", "run.toml"}, fragments);
   };
-  refused("\nepoch = 3\n", {"run.toml:2: epoch: signet study has no such flag; did you mean --epochs?", "[study]"});
+  refused("\nepoch = 3\n",
+          {"run.toml:2: epoch: signet study has no such flag; did you mean --epochs?", "[study]"});
   refused("[study]\ndata = \"x\"\nepochs = 0\n", {"run.toml:3: epochs: must be at least 1, not 0"});
   refused("epochs = \"many\"", {"run.toml:1: epochs: 'many' is not a whole number"});
   refused("models = [\"mlp\", \"rnn\"]", {"run.toml:1: models: 'rnn' is unknown"});

@@ -19,6 +19,14 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+std::vector<size_t> event_file_sizes(const Folder& folder, const std::string& run) {
+  std::vector<size_t> sizes;
+  for (const auto& [name, content] : folder.contents()) {
+    if (name.starts_with(run + "/tensorboard/") && !content.empty()) sizes.push_back(content.size());
+  }
+  return sizes;
+}
+
 Words split_words(const std::string& text) {
   std::istringstream in(text);
   Words words;
@@ -38,8 +46,8 @@ struct Study {
 
 TEST_CASE_FIXTURE(Study,
                   "Ctrl-C ends a run with the command that goes on, which ends as if nothing had happened") {
-  Words words{"study", "--data",  "data", "--models", "cnn", "--epochs",
-              "16",    "--folds", "2",    "--name",   "mine"};
+  Words words{"study", "--data",  "data", "--models", "cnn",  "--epochs",
+              "16",    "--folds", "2",    "--name",   "mine", "--tensorboard"};
   Process process(folder.path(), words);
   wait_for(folder / "runs/study/mine1/results.csv", process);
   process.signal(SIGINT);
@@ -51,11 +59,17 @@ TEST_CASE_FIXTURE(Study,
   REQUIRE(at != stopped.err.npos);
   const std::string command = stopped.err.substr(at + sentence.size());
   CHECK(command ==
-        "study --data data --models cnn --epochs 16 --folds 2 --output runs/study/mine1 --resume\n");
+        "study --data data --models cnn --epochs 16 --folds 2 --tensorboard --output runs/study/mine1 "
+        "--resume\n");
   CHECK(!fs::exists(folder / "runs/study/mine1/summary.json"));
   check_succeeds(folder, split_words(command));
   check_succeeds(folder, words);
   check_same(bits(folder, "runs/study/mine1"), bits(folder, "runs/study/mine2"));
+  // An event file of training is a start of 40 bytes and 92 for each epoch, one of validation has 70 for
+  // each.
+  const std::vector<size_t> once{40 + 16 * 92, 40 + 16 * 70, 40 + 16 * 92, 40 + 16 * 70};
+  CHECK(event_file_sizes(folder, "runs/study/mine1") == once);
+  CHECK(event_file_sizes(folder, "runs/study/mine2") == once);
 }
 
 TEST_CASE_FIXTURE(Study, "a run killed at random moments goes on to the same bits") {

@@ -77,6 +77,7 @@ std::map<std::string, std::string> bits(const Folder& folder, const std::string&
     if (!name.starts_with(run + "/")) continue;
     const std::string inside = name.substr(run.size() + 1);
     if (inside.starts_with("resume") || inside == "args.json" || inside == "report.html") continue;
+    if (inside.starts_with("tensorboard")) continue;
     found[inside] = content;
   }
   found["results.csv"] = without_timings(found.at("results.csv"));

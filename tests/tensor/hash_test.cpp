@@ -21,6 +21,12 @@ TEST_CASE("crc32: the check value of its definition, and long inputs byte by byt
   CHECK(crc32(text) == ~crc);
 }
 
+TEST_CASE("crc32c: examples of RFC 3720, appendix B.4") {
+  CHECK(crc32c(std::string(32, '\0')) == 0x8a9136aau);
+  CHECK(crc32c(std::string(32, '\xff')) == 0x62a8ab43u);
+  CHECK(crc32c("123456789") == 0xe3069283u);
+}
+
 TEST_CASE("fnv1a: published values") {
   static_assert(fnv1a("") == 0xcbf29ce484222325u);
   static_assert(fnv1a("a") == 0xaf63dc4c8601ec8cu);
