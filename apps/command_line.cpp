@@ -62,6 +62,23 @@ std::vector<std::string> flags_of(const CLI::App& verb) {
   return names;
 }
 
+std::vector<CLI::App*> runnable_verbs(CLI::App& app) {
+  std::vector<CLI::App*> found;
+  for (auto* verb : app.get_subcommands([](CLI::App*) { return true; })) {
+    if (verb->get_group().empty()) continue;
+    const auto below = runnable_verbs(*verb);
+    if (below.empty()) found.push_back(verb);
+    found.insert(found.end(), below.begin(), below.end());
+  }
+  return found;
+}
+
+std::string words_of(const CLI::App& verb) {
+  const CLI::App* parent = verb.get_parent();
+  return parent == nullptr || parent->get_parent() == nullptr ? verb.get_name()
+                                                              : words_of(*parent) + " " + verb.get_name();
+}
+
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   const auto unknown = app.remaining(true);
   if (!unknown.empty()) return explain_unknown(app, unknown.front());

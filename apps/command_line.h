@@ -11,6 +11,12 @@ namespace signet::apps {
 /// The long names of a verb's flags, with their hyphens.
 std::vector<std::string> flags_of(const CLI::App& verb);
 
+/// The verbs and verbs of verbs that can be run, without hidden ones, in the order of --help.
+std::vector<CLI::App*> runnable_verbs(CLI::App& app);
+
+/// "data signs": the words that name such a verb.
+std::string words_of(const CLI::App& verb);
+
 /// One sentence for a command line that could not be read: what is unknown and the nearest match, what is
 /// missing, or what is wrong with a value.
 std::string explain(const CLI::App& app, const CLI::ParseError& error);

@@ -78,7 +78,6 @@ void DataFlags::add_to(CLI::App& verb) {
 }
 
 void RunFlags::add_to(CLI::App& verb, bool several_splits) {
-  verb.option_defaults()->group("The run and its folder");
   add_config_flag(verb);
   data.add_to(verb);
   verb.add_option("--weights", options.weights,

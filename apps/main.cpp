@@ -54,6 +54,8 @@ int run(int argc, char** argv) {
   apps::add_bench(app);
   apps::add_info(app);
   apps::add_profile_kernel(app);
+  apps::add_completion(app);
+  apps::add_man(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& error) {

@@ -74,13 +74,16 @@ CLI::Validator from_zero_to_below(double high) {
 }
 
 CLI::Validator one_of(std::vector<std::string> words) {
-  return {[words = std::move(words)](const std::string& text) -> std::string {
-            if (std::find(words.begin(), words.end(), text) != words.end()) return "";
-            const auto meant = nearest(text, words);
-            return fmt::format("'{}' is unknown; use {}{}", text, alternatives(words),
-                               meant.empty() ? "" : fmt::format(" (did you mean {}?)", meant));
-          },
-          ""};
+  const std::string name = fmt::format("{}", fmt::join(words, " "));
+  CLI::Validator check(
+      [words = std::move(words)](const std::string& text) -> std::string {
+        if (std::find(words.begin(), words.end(), text) != words.end()) return "";
+        const auto meant = nearest(text, words);
+        return fmt::format("'{}' is unknown; use {}{}", text, alternatives(words),
+                           meant.empty() ? "" : fmt::format(" (did you mean {}?)", meant));
+      },
+      "");
+  return check.name(name);
 }
 
 std::string nearest(const std::string& unknown, const std::vector<std::string>& words) {

@@ -21,7 +21,8 @@ CLI::Validator zero_or_more();
 CLI::Validator from_zero_to(double high);
 CLI::Validator from_zero_to_below(double high);
 
-/// One of the words; for anything else the nearest of them is named.
+/// One of the words; for anything else the nearest of them is named. The validator's name is the words, with
+/// spaces between them: what a shell can complete.
 CLI::Validator one_of(std::vector<std::string> words);
 
 /// The word that is fewest changes of a letter away from `unknown` (Levenshtein 1966), or "" where all are

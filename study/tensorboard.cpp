@@ -40,7 +40,8 @@ std::string varint(uint64_t value) {
 }
 
 std::string field(int number, Wire wire, const std::string& value) {
-  return varint(uint64_t(number) << 3 | uint64_t(wire)) + (wire == Wire::bytes ? varint(value.size()) : "") + value;
+  return varint(uint64_t(number) << 3 | uint64_t(wire)) + (wire == Wire::bytes ? varint(value.size()) : "") +
+         value;
 }
 
 std::string event(double wall_time) {
@@ -80,17 +81,20 @@ std::string event_file_start(double wall_time) {
   return tf_record(event(wall_time) + field(3, Wire::bytes, "brain.Event:2"));
 }
 
-std::string scalar_event(double wall_time, int64_t step, std::span<const std::pair<std::string, double>> scalars) {
+std::string scalar_event(double wall_time, int64_t step,
+                         std::span<const std::pair<std::string, double>> scalars) {
   std::string summary;
   for (const auto& [tag, value] : scalars) {
     if (std::isnan(value)) continue;
     const std::string number = little_endian(std::bit_cast<uint32_t>(float(value)));
     summary += field(1, Wire::bytes, field(1, Wire::bytes, tag) + field(2, Wire::fixed32, number));
   }
-  return tf_record(event(wall_time) + field(2, Wire::varint, varint(uint64_t(step))) + field(5, Wire::bytes, summary));
+  return tf_record(event(wall_time) + field(2, Wire::varint, varint(uint64_t(step))) +
+                   field(5, Wire::bytes, summary));
 }
 
-void write_event_files(const fs::path& folder, std::span<const EpochRecord> epochs, const std::string& started) {
+void write_event_files(const fs::path& folder, std::span<const EpochRecord> epochs,
+                       const std::string& started) {
   const double start = seconds_since_1970(started);
   struct Fold {
     double seconds = 0;

@@ -11,9 +11,20 @@
 namespace signet::test {
 namespace {
 
-const std::vector<Words> kVerbs{{},        {"study"},   {"cv"},   {"train"},         {"finetune"},
-                                {"val"},   {"predict"}, {"data"}, {"data", "signs"}, {"data", "handshapes"},
-                                {"bench"}, {"info"}};
+const std::vector<Words> kVerbs{{},
+                                {"study"},
+                                {"cv"},
+                                {"train"},
+                                {"finetune"},
+                                {"val"},
+                                {"predict"},
+                                {"data"},
+                                {"data", "signs"},
+                                {"data", "handshapes"},
+                                {"bench"},
+                                {"info"},
+                                {"completion"},
+                                {"man"}};
 
 TEST_CASE("--version answers at once") {
   const Folder folder;

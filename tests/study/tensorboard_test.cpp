@@ -71,7 +71,8 @@ TEST_CASE("event files have the bytes that TensorFlow's writer makes of the same
   const std::pair<std::string, double> scalars[] = {
       {"loss", 0.75}, {"none", Scores::kNone}, {"accuracy", 0.1}};
   CHECK(hex(event_file_start(1700000000.5) + scalar_event(1700000001.25, 300, scalars)) ==
-        "1800000000000000a37f4b220900002040fc54d9411a0d627261696e2e4576656e743a322b3531102c00000000000000f4aecc4509"
+        "1800000000000000a37f4b220900002040fc54d9411a0d627261696e2e4576656e743a322b3531102c00000000000000f4ae"
+        "cc4509"
         "00005040fc54d94110ac022a1e0a0b0a046c6f7373150000403f0a0f0a08616363757261637915cdcccc3d3b1b3572");
 }
 
@@ -103,8 +104,8 @@ TEST_CASE("event files hold each epoch once, however often and wherever they wer
   }
 
   // Killed in the middle of a record, and a file of something else.
-  for (const auto& left : {whole.substr(0, whole.size() - 7), whole.substr(0, 3), std::string(), whole + whole,
-                           std::string("nonsense")}) {
+  for (const auto& left : {whole.substr(0, whole.size() - 7), whole.substr(0, 3), std::string(),
+                           whole + whole, std::string("nonsense")}) {
     std::ofstream(below / "validation" / kName, std::ios::binary) << left;
     write_event_files(folder.path, epochs, kStarted);
     CHECK((read_file(below / "validation" / kName) == whole));
