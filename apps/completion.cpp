@@ -79,7 +79,8 @@ _signet() {{
 )");
   for (const auto* parent : parents_of(app)) {
     if (parent->get_parent() != nullptr) {
-      fmt::print("    {}) [ \"$COMP_CWORD\" -lt 3 ] || verb+=\" ${{COMP_WORDS[2]}}\" ;;\n", words_of(*parent));
+      fmt::print("    {}) [ \"$COMP_CWORD\" -lt 3 ] || verb+=\" ${{COMP_WORDS[2]}}\" ;;\n",
+                 words_of(*parent));
     }
   }
   fmt::print("  esac\n  case $verb in\n");
@@ -97,16 +98,19 @@ _signet() {{
       words += value.words;
       if (value.file) files = " files=1";
     }
-    fmt::print("    '{}') words='{}' flags='{}'{} ;;\n", words_of(*verb), words, fmt::join(flags_of(*verb), " "), files);
+    fmt::print("    '{}') words='{}' flags='{}'{} ;;\n", words_of(*verb), words,
+               fmt::join(flags_of(*verb), " "), files);
   }
   fmt::print("  esac\n  case \"$verb $previous\" in\n");
   for (auto* verb : runnable_verbs(app)) {
     for (auto* option : verb->get_options()) {
       const Value value = value_of(*option);
       std::vector<std::string> cases;
-      for (const auto& name : names_of(*option)) cases.push_back(fmt::format("'{} {}'", words_of(*verb), name));
+      for (const auto& name : names_of(*option))
+        cases.push_back(fmt::format("'{} {}'", words_of(*verb), name));
       if (cases.empty() || !value.taken) continue;
-      fmt::print("    {}) words='{}' flags= files={} ;;\n", fmt::join(cases, "|"), value.words, value.file ? "1" : "");
+      fmt::print("    {}) words='{}' flags= files={} ;;\n", fmt::join(cases, "|"), value.words,
+                 value.file ? "1" : "");
     }
   }
   fmt::print(R"(  esac
@@ -128,7 +132,8 @@ std::string apostrophes(const std::string& text) {
 }
 
 std::string zsh_text(std::string text) {
-  for (const char* special : {"\\", "[", "]", ":"}) text = replaced(text, special, std::string("\\") + special);
+  for (const char* special : {"\\", "[", "]", ":"})
+    text = replaced(text, special, std::string("\\") + special);
   return text;
 }
 
@@ -144,20 +149,22 @@ void print_zsh_verbs(CLI::App& parent, int place) {
   for (const auto* verb : visible_below(parent)) {
     verbs.push_back(apostrophes(verb->get_name() + ":" + zsh_text(verb->get_description())));
   }
-  fmt::print("  if (( CURRENT == {} )){}; then\n    verbs=({})\n    _describe verb verbs\n    return\n  fi\n", place,
-             parent.get_parent() == nullptr ? "" : fmt::format(" && [[ $words[2] == {} ]]", parent.get_name()),
-             fmt::join(verbs, "\n           "));
+  fmt::print(
+      "  if (( CURRENT == {} )){}; then\n    verbs=({})\n    _describe verb verbs\n    return\n  fi\n", place,
+      parent.get_parent() == nullptr ? "" : fmt::format(" && [[ $words[2] == {} ]]", parent.get_name()),
+      fmt::join(verbs, "\n           "));
 }
 
 void print_zsh(CLI::App& app) {
-  fmt::print("#compdef signet\n# Completion of signet for zsh, made by: signet completion zsh\n_signet() {{\n");
+  fmt::print(
+      "#compdef signet\n# Completion of signet for zsh, made by: signet completion zsh\n_signet() {{\n");
   fmt::print("  local -a verbs\n");
   for (auto* parent : parents_of(app)) print_zsh_verbs(*parent, parent->get_parent() == nullptr ? 2 : 3);
   fmt::print("  case \"$words[2] $words[3]\" in\n");
   for (auto* verb : runnable_verbs(app)) {
     const bool nested = words_of(*verb).find(' ') != std::string::npos;
-    fmt::print("    {}{})\n      shift {} words; (( CURRENT -= {} ))\n      _arguments", apostrophes(words_of(*verb)),
-               nested ? "" : "\\ *", nested ? 2 : 1, nested ? 2 : 1);
+    fmt::print("    {}{})\n      shift {} words; (( CURRENT -= {} ))\n      _arguments",
+               apostrophes(words_of(*verb)), nested ? "" : "\\ *", nested ? 2 : 1, nested ? 2 : 1);
     for (auto* option : verb->get_options()) {
       const Value value = value_of(*option);
       const auto names = names_of(*option);
@@ -165,13 +172,16 @@ void print_zsh(CLI::App& app) {
       for (const auto& name : names) {
         const std::string others = names.size() > 1 ? fmt::format("({})", fmt::join(names, " ")) : "";
         const char* with_value = !value.taken ? "" : name.starts_with("--") ? "=" : "+";
-        fmt::print(" \\\n        {}", apostrophes(others + name + with_value + about + (value.taken ? zsh_value(value) : "")));
+        fmt::print(" \\\n        {}",
+                   apostrophes(others + name + with_value + about + (value.taken ? zsh_value(value) : "")));
       }
       if (names.empty()) fmt::print(" \\\n        {}", apostrophes("*" + zsh_value(value)));
     }
     fmt::print(" ;;\n");
   }
-  fmt::print("  esac\n}}\nif [[ $funcstack[1] == _signet ]]; then _signet \"$@\"; else compdef _signet signet; fi\n");
+  fmt::print(
+      "  esac\n}}\nif [[ $funcstack[1] == _signet ]]; then _signet \"$@\"; else compdef _signet signet; "
+      "fi\n");
 }
 
 std::string fish_text(const std::string& text) {
@@ -195,8 +205,8 @@ complete -c signet -f
 )");
   for (auto* parent : parents_of(app)) {
     for (const auto* verb : visible_below(*parent)) {
-      fmt::print("complete -c signet -n '__signet_only {}' -a {} -d {}\n", prefix_of(*parent), verb->get_name(),
-                 fish_text(verb->get_description()));
+      fmt::print("complete -c signet -n '__signet_only {}' -a {} -d {}\n", prefix_of(*parent),
+                 verb->get_name(), fish_text(verb->get_description()));
     }
   }
   for (auto* verb : runnable_verbs(app)) {
@@ -217,7 +227,8 @@ complete -c signet -f
 }  // namespace
 
 void add_completion(CLI::App& app) {
-  CLI::App* verb = app.add_subcommand("completion", "Print a script by which a shell completes this command line");
+  CLI::App* verb =
+      app.add_subcommand("completion", "Print a script by which a shell completes this command line");
   verb->footer(
       "Example:\n  source <(signet completion bash)\n"
       "  signet completion fish > ~/.config/fish/completions/signet.fish");

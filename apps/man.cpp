@@ -58,9 +58,11 @@ void print_page(CLI::App& app) {
       "transfer learning is worth. Each verb has a \\fB\\-\\-help\\fR of its own.\n.SH VERBS\n");
   for (auto* verb : runnable_verbs(app)) print_verb(*verb);
   fmt::print(
-      ".SH FILES\n.TP\n\\fIruns/verb/nameN/\\fR\nWhat a run leaves: its table, curves, predictions and weights, and\n"
+      ".SH FILES\n.TP\n\\fIruns/verb/nameN/\\fR\nWhat a run leaves: its table, curves, predictions and "
+      "weights, and\n"
       "\\fIargs.json\\fR, with which \\fB\\-\\-config\\fR replays it.\n"
-      ".SH EXIT STATUS\n.TP\n0\nDone.\n.TP\n1\nThe program itself is wrong.\n.TP\n2\nA mistake in the command line or in"
+      ".SH EXIT STATUS\n.TP\n0\nDone.\n.TP\n1\nThe program itself is wrong.\n.TP\n2\nA mistake in the "
+      "command line or in"
       " the files that it names; one sentence says which.\n.TP\n130\nStopped by Ctrl\\-C.\n");
 }
 

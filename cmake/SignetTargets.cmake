@@ -1,5 +1,6 @@
 # How every folder of Signet becomes a target: one static library a folder, one flag set for all.
 
+include(GNUInstallDirs)
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
@@ -42,7 +43,13 @@ function(signet_library name)
   file(GLOB sources CONFIGURE_DEPENDS ${ARG_SOURCES})
   add_library(signet_${name} STATIC ${sources})
   set_target_properties(signet_${name} PROPERTIES LINKER_LANGUAGE CXX)
-  target_link_libraries(signet_${name} PUBLIC signet_flags ${ARG_DEPENDS})
+  target_link_libraries(signet_${name} PUBLIC $<BUILD_INTERFACE:signet_flags> ${ARG_DEPENDS})
+  # As installed (cmake/SignetInstall.cmake): the headers without this repository's warnings.
+  set_target_properties(signet_${name} PROPERTIES EXPORT_NAME ${name})
+  target_include_directories(signet_${name} INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/signet>)
+  target_compile_features(signet_${name} INTERFACE $<INSTALL_INTERFACE:cxx_std_20>)
+  add_library(Signet::${name} ALIAS signet_${name})
+  set_property(GLOBAL APPEND PROPERTY SIGNET_LIBRARIES signet_${name})
 endfunction()
 
 # signet_test(FOLDER [DEPENDS ...] [LABELS ...]): the doctest binary test_FOLDER of tests/FOLDER/*.cpp, one ctest test.

@@ -5,7 +5,7 @@
 namespace signet::models {
 namespace {
 
-enum WireType : uint64_t { kVarint = 0, kLengthDelimited = 2, kFourBytes = 5 };
+enum WireType : uint64_t { kVarint = 0, kEightBytes = 1, kLengthDelimited = 2, kFourBytes = 5 };
 
 uint64_t key(int field, WireType type) {
   return uint64_t(field) << 3 | type;
@@ -28,6 +28,13 @@ ProtoMessage& ProtoMessage::real(int field, float value) {
   varint(key(field, kFourBytes));
   const auto bits = std::bit_cast<uint32_t>(value);
   for (int shift = 0; shift < 32; shift += 8) bytes_ += char(bits >> shift);
+  return *this;
+}
+
+ProtoMessage& ProtoMessage::real64(int field, double value) {
+  varint(key(field, kEightBytes));
+  const auto bits = std::bit_cast<uint64_t>(value);
+  for (int shift = 0; shift < 64; shift += 8) bytes_ += char(bits >> shift);
   return *this;
 }
 

@@ -1,9 +1,9 @@
 #pragma once
-// Writing Protocol Buffers messages: as much of the wire format as ONNX files need.
+// Writing Protocol Buffers messages: as much of the wire format as ONNX and event files need.
 //
 // Source: https://protobuf.dev/programming-guides/encoding. A message is a row of fields; a field is its
-// number and wire type in one varint, then a varint (type 0), four bytes (type 5) or a length and that many
-// bytes (type 2: texts, bytes and messages).
+// number and wire type in one varint, then a varint (type 0), eight or four bytes (types 1 and 5) or a length
+// and that many bytes (type 2: texts, bytes and messages).
 
 #include <cstdint>
 #include <span>
@@ -19,6 +19,8 @@ class ProtoMessage {
   ProtoMessage& integer(int field, int64_t value);
   /// float.
   ProtoMessage& real(int field, float value);
+  /// double.
+  ProtoMessage& real64(int field, double value);
   /// string, bytes.
   ProtoMessage& text(int field, std::string_view value);
   ProtoMessage& message(int field, const ProtoMessage& value) { return text(field, value.bytes_); }

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 
+#include "models/protobuf.h"
 #include "tensor/error.h"
 #include "tensor/files.h"
 #include "tensor/hash.h"
@@ -30,22 +31,8 @@ uint32_t masked_crc(std::string_view data) {
   return std::rotr(crc32c(data), 15) + kMaskDelta;
 }
 
-// Protocol buffers (protobuf.dev, "Encoding"): a field is its number and wire type, then a value.
-enum class Wire : uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
-
-std::string varint(uint64_t value) {
-  std::string bytes;
-  for (; value >= 0x80; value >>= 7) bytes += char((value & 0x7f) | 0x80);
-  return bytes + char(value);
-}
-
-std::string field(int number, Wire wire, const std::string& value) {
-  return varint(uint64_t(number) << 3 | uint64_t(wire)) + (wire == Wire::bytes ? varint(value.size()) : "") +
-         value;
-}
-
-std::string event(double wall_time) {
-  return field(1, Wire::fixed64, little_endian(std::bit_cast<uint64_t>(wall_time)));
+models::ProtoMessage event(double wall_time) {
+  return models::ProtoMessage().real64(1, wall_time);
 }
 
 double seconds_since_1970(const std::string& utc) {
@@ -78,19 +65,17 @@ std::string tf_record(std::string_view data) {
 }
 
 std::string event_file_start(double wall_time) {
-  return tf_record(event(wall_time) + field(3, Wire::bytes, "brain.Event:2"));
+  return tf_record(event(wall_time).text(3, "brain.Event:2").bytes());
 }
 
 std::string scalar_event(double wall_time, int64_t step,
                          std::span<const std::pair<std::string, double>> scalars) {
-  std::string summary;
+  models::ProtoMessage summary;
   for (const auto& [tag, value] : scalars) {
     if (std::isnan(value)) continue;
-    const std::string number = little_endian(std::bit_cast<uint32_t>(float(value)));
-    summary += field(1, Wire::bytes, field(1, Wire::bytes, tag) + field(2, Wire::fixed32, number));
+    summary.message(1, models::ProtoMessage().text(1, tag).real(2, float(value)));
   }
-  return tf_record(event(wall_time) + field(2, Wire::varint, varint(uint64_t(step))) +
-                   field(5, Wire::bytes, summary));
+  return tf_record(event(wall_time).integer(2, step).message(5, summary).bytes());
 }
 
 void write_event_files(const fs::path& folder, std::span<const EpochRecord> epochs,
