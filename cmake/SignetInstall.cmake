@@ -29,6 +29,7 @@ if(SIGNET_CUDA STREQUAL "OFF" AND NOT SIGNET_PORTABLE)
 endif()
 
 set(CPACK_PACKAGE_NAME signet)
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "transfer learning for images, with handwritten kernels")
 set(CPACK_PACKAGE_VENDOR "The Signet project")
 set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_STRIP_FILES ON)
@@ -52,15 +53,13 @@ else()
   set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
   set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME signet)
   set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION science)
-  set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "train image classifiers by transfer learning
-Trains and compares image classifiers on a folder of images, cross-validated,
+  set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "Trains and compares image classifiers on a folder of images, cross-validated,
 with handwritten kernels: ResNets by transfer learning, and small networks
 from scratch. Answers in a browser and exports to ONNX.")
   set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libsignet-dev)
   set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
   set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libhwy-dev")
-  set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "deep-learning framework in C++20 (static libraries)
-Tensors, autograd, layers, optimisers and image data sets, with handwritten
+  set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "Static libraries and headers: tensors, autograd, layers, optimisers and image data sets, with handwritten
 kernels; find_package(Signet) has the targets.")
 endif()
 include(CPack)

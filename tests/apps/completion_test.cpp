@@ -41,7 +41,7 @@ TEST_CASE("bash completes verbs, flags and the words that a flag takes") {
   completes("signet study --models mlp,l", "mlp,layer4 mlp,layer3");
   completes("signet train --model cn", "cnn");
   completes("signet study --epochs ''", "");
-  completes("signet bench la", "layer4");
+  completes("signet bench fc", "fconly");
 }
 
 TEST_CASE("scripts for zsh and fish are read by them") {
