@@ -1,6 +1,6 @@
-// A layer of one's own, composed of ops that have gradients: the bottleneck adapter of Houlsby et al., "Parameter-Efficient
-// Transfer Learning for NLP" (2019), as two 1x1 convolutions. It begins as the identity, so that it can be put
-// into a pretrained network, and is trained in place of that network's own weights.
+// A layer of one's own, composed of ops that have gradients: the bottleneck adapter of Houlsby et al.,
+// "Parameter-Efficient Transfer Learning for NLP" (2019), as two 1x1 convolutions. It begins as the identity,
+// so that it can be put into a pretrained network, and is trained in place of that network's own weights.
 
 #include <fmt/format.h>
 
@@ -48,6 +48,7 @@ int main() {
     adam->step(0.01);
     (step == 0 ? first : last) = loss.item();
   }
-  fmt::print("{} parameters trained; loss {:.3f} before, {:.3f} after\n", adapter.parameter_count(), first, last);
+  fmt::print("{} parameters trained; loss {:.3f} before, {:.3f} after\n", adapter.parameter_count(), first,
+             last);
   return last < first / 2 ? 0 : 1;
 }

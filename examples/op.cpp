@@ -1,6 +1,7 @@
-// An op of one's own: a kernel, its gradient, what the tape is told, and a check of the gradient. The op is SiLU, y = x
-// / (1 + exp(-x)) (Elfwing, Uchibe and Doya 2018). Within Signet a kernel is declared in kernels/functions.h and has a
-// twin for each device; for one's own use on the CPU, loops in two functions do.
+// An op of one's own: a kernel, its gradient, what the tape is told, and a check of the gradient. The op is
+// SiLU, y = x / (1 + exp(-x)) (Elfwing, Uchibe and Doya 2018). Within Signet a kernel is declared in
+// kernels/functions.h and has a twin for each device; for one's own use on the CPU, loops in two functions
+// do.
 
 #include <fmt/format.h>
 

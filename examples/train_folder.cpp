@@ -1,5 +1,5 @@
-// Trains a small network on a folder that holds one folder of images a class, and saves it as a checkpoint that
-// `signet predict` and `signet serve` read:   train_folder FOLDER CHECKPOINT [EPOCHS]
+// Trains a small network on a folder that holds one folder of images a class, and saves it as a checkpoint
+// that `signet predict` and `signet serve` read:   train_folder FOLDER CHECKPOINT [EPOCHS]
 
 #include <fmt/format.h>
 
@@ -29,7 +29,8 @@ int main(int argc, char** argv) try {
 
   network->initialize({kSeed, 0});
   std::vector<optim::NamedParameter> parameters;
-  for (const auto& parameter : network->parameters()) parameters.push_back({parameter.name, *parameter.tensor});
+  for (const auto& parameter : network->parameters())
+    parameters.push_back({parameter.name, *parameter.tensor});
   const auto adam = optim::make_adam(parameters);
   study::TrainingStep step(*network, parameters, {});
 
@@ -42,7 +43,8 @@ int main(int argc, char** argv) try {
       adam->step(0.002);
     });
     const study::ImageSource plain(images, network->input(), {}, kSeed, 0, {});
-    const auto result = study::evaluate(*network, plain, validation, kBatch, int(classes.size()), [](int64_t) {});
+    const auto result =
+        study::evaluate(*network, plain, validation, kBatch, int(classes.size()), [](int64_t) {});
     fmt::print("epoch {}: validation accuracy {:.1f}%\n", epoch, 100 * result.scores.accuracy);
   }
   study::save_classifier(argv[2], *network, classes, kSeed);
