@@ -1,0 +1,90 @@
+#include "study/drift_meter.h"
+
+#include <cmath>
+#include <map>
+#include <span>
+
+#include "kernels/parallel.h"
+
+namespace signet::study {
+namespace {
+
+/// The elements where they are, or, if they are in a device's memory, in `copy`.
+std::span<const float> elements(const Tensor& tensor, std::vector<float>& copy) {
+  if (tensor.device().on_host()) return {tensor.data(), size_t(tensor.size())};
+  copy = tensor.to_vector();
+  return copy;
+}
+
+double norm_of(std::span<const float> values) {
+  double sum = 0;
+  for (const float v : values) sum += double(v) * v;
+  return std::sqrt(sum);
+}
+
+double distance_between(std::span<const float> a, std::span<const float> b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += (double(a[i]) - b[i]) * (double(a[i]) - b[i]);
+  return std::sqrt(sum);
+}
+
+}  // namespace
+
+DriftMeter::DriftMeter(models::Network& network, int first, int last) {
+  std::map<const Tensor*, int> stages;
+  for (int stage = first; stage < last; ++stage) {
+    for (nn::Module* module : network.stage_modules(stage)) {
+      for (const auto& p : module->parameters()) stages[p.tensor] = stage;
+      for (const auto& b : module->buffers()) stages[b.tensor] = stage;
+    }
+  }
+  auto all = network.parameters();
+  for (auto& buffer : network.buffers()) all.push_back(std::move(buffer));
+  for (const auto& named : all) {
+    const auto stage = stages.find(named.tensor);
+    if (stage == stages.end()) continue;
+    Watched& w = watched_.emplace_back();
+    w.name = named.name;
+    w.tensor = *named.tensor;
+    w.stage = stage->second;
+    w.start = w.tensor.to_vector();
+    w.start_norm = norm_of(w.start);
+  }
+}
+
+void DriftMeter::before_step() {
+  parallel_for(int64_t(watched_.size()), [&](int64_t i) {
+    Watched& w = watched_[size_t(i)];
+    if (!w.tensor.requires_grad() || !w.tensor.grad().defined()) return;
+    w.before = w.tensor.to_vector();
+    std::vector<float> copy;
+    w.gradient_norm = norm_of(elements(w.tensor.grad(), copy));
+  });
+}
+
+void DriftMeter::after_step() {
+  parallel_for(int64_t(watched_.size()), [&](int64_t i) {
+    Watched& w = watched_[size_t(i)];
+    if (w.before.empty()) return;
+    std::vector<float> copy;
+    w.update_norm = distance_between(elements(w.tensor, copy), w.before);
+    w.before = {};
+  });
+}
+
+std::vector<TensorRecord> DriftMeter::measure(int last) {
+  std::vector<TensorRecord> records(watched_.size());
+  parallel_for(int64_t(watched_.size()), [&](int64_t i) {
+    Watched& w = watched_[size_t(i)];
+    if (w.stage >= last) return;
+    std::vector<float> copy;
+    const auto now = elements(w.tensor, copy);
+    records[size_t(i)] = {w.name,        norm_of(now), w.start_norm, distance_between(now, w.start),
+                          w.gradient_norm, w.update_norm};
+    w.gradient_norm = w.update_norm = 0;
+  });
+  std::erase_if(records, [](const TensorRecord& record) { return record.tensor.empty(); });
+  return records;
+}
+
+}  // namespace signet::study
