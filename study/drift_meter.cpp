@@ -1,10 +1,10 @@
 #include "study/drift_meter.h"
 
 #include <cmath>
-#include <map>
 #include <span>
 
 #include "kernels/parallel.h"
+#include "models/state_dict.h"
 
 namespace signet::study {
 namespace {
@@ -31,22 +31,16 @@ double distance_between(std::span<const float> a, std::span<const float> b) {
 }  // namespace
 
 DriftMeter::DriftMeter(models::Network& network, int first, int last) {
-  std::map<const Tensor*, int> stages;
-  for (int stage = first; stage < last; ++stage) {
-    for (nn::Module* module : network.stage_modules(stage)) {
-      for (const auto& p : module->parameters()) stages[p.tensor] = stage;
-      for (const auto& b : module->buffers()) stages[b.tensor] = stage;
-    }
-  }
+  const auto stages = models::tensor_stages(network);
   auto all = network.parameters();
   for (auto& buffer : network.buffers()) all.push_back(std::move(buffer));
   for (const auto& named : all) {
-    const auto stage = stages.find(named.tensor);
-    if (stage == stages.end()) continue;
+    const int stage = stages.at(named.name);
+    if (stage < first || stage >= last) continue;
     Watched& w = watched_.emplace_back();
     w.name = named.name;
     w.tensor = *named.tensor;
-    w.stage = stage->second;
+    w.stage = stage;
     w.start = w.tensor.to_vector();
     w.start_norm = norm_of(w.start);
   }
@@ -79,7 +73,7 @@ std::vector<TensorRecord> DriftMeter::measure(int last) {
     if (w.stage >= last) return;
     std::vector<float> copy;
     const auto now = elements(w.tensor, copy);
-    records[size_t(i)] = {w.name,        norm_of(now), w.start_norm, distance_between(now, w.start),
+    records[size_t(i)] = {w.name,          norm_of(now), w.start_norm, distance_between(now, w.start),
                           w.gradient_norm, w.update_norm};
     w.gradient_norm = w.update_norm = 0;
   });

@@ -9,8 +9,9 @@ namespace signet::study {
 
 struct HtmlDocument {
   std::string title;
-  std::string_view style, script;
-  std::string body;  ///< markup between the skip link and the script; an element with id "main" is the content
+  std::string style, script;
+  std::string
+      body;  ///< markup between the skip link and the script; an element with id "main" is the content
 };
 
 /// The whole file. A content security policy allows the style sheet, pictures in data: addresses and the

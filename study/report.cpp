@@ -66,7 +66,8 @@ class Page {
         "<dialog id=\"viewer\" aria-labelledby=\"viewer-title\">\n<form method=\"dialog\"><h2 "
         "id=\"viewer-title\">Images</h2><button>Close</button></form>\n<p "
         "id=\"viewer-note\"></p>\n<ul id=\"viewer-list\"></ul>\n</dialog>\n";
-    return html_page({title, report_style(), report_script(), body + images_.sprites()});
+    return html_page(
+        {title, std::string(report_style()), std::string(report_script()), body + images_.sprites()});
   }
 
  private:

@@ -320,9 +320,9 @@ std::vector<DriftRow> RunFolder::read_drift(const std::string& model) const {
   for (const auto& row : table.rows) {
     rows.push_back({columns.whole(row, "fold"),
                     columns.whole(row, "epoch"),
-                    {columns.text(row, "tensor"), columns.number(row, "norm"), columns.number(row, "start_norm"),
-                     columns.number(row, "distance"), columns.number(row, "gradient_norm"),
-                     columns.number(row, "update_norm")}});
+                    {columns.text(row, "tensor"), columns.number(row, "norm"),
+                     columns.number(row, "start_norm"), columns.number(row, "distance"),
+                     columns.number(row, "gradient_norm"), columns.number(row, "update_norm")}});
   }
   return rows;
 }

@@ -118,7 +118,8 @@ TEST_CASE("a run folder holds what was promised") {
   for (const char* name :
        {"args.json", "splits.csv", "results.csv", "predictions.csv", "summary.json", "confusion_mlp.csv",
         "confusion_mlp.svg", "curves_resnet18-fc.svg", "classification_report_resnet18-layer4.txt",
-        "report.html", "drift_mlp.csv", "drift_resnet18-layer4.csv", "weights/mlp-last.safetensors", "weights/resnet18-fc-best.safetensors"}) {
+        "report.html", "drift_mlp.csv", "drift_resnet18-layer4.csv", "weights/mlp-last.safetensors",
+        "weights/resnet18-fc-best.safetensors"}) {
     CHECK_MESSAGE(fs::exists(folder / name), name);
   }
   const auto predictions = read_csv(folder / "predictions.csv");
@@ -266,8 +267,7 @@ TEST_CASE("statistics that follow the batches drift though the weights are froze
   options.plans[0].folds = {0};
   for (const auto& row : RunFolder::existing(run_study(options).folder).read_drift("resnet18-fc")) {
     const std::string& name = row.record.tensor;
-    const bool moves = name.find("running_") != name.npos ||
-                       name.starts_with("fc.");
+    const bool moves = name.find("running_") != name.npos || name.starts_with("fc.");
     CHECK_MESSAGE((row.record.distance != 0) == moves, name);
   }
 }
