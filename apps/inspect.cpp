@@ -31,9 +31,10 @@ void add_inspect(CLI::App& app) {
   verb->add_option("--most-images", options.most_images, "At most so many images' features are computed")
       ->check(whole_number(10, 20000))
       ->capture_default_str();
-  verb->add_option("--what-if", options.what_if,
-                   "Train a head with one decision changed, and one without, and keep the figures for the page: "
-                   "bn, normalisation, bgr, flip, split; several with commas")
+  verb->add_option(
+          "--what-if", options.what_if,
+          "Train a head with one decision changed, and one without, and keep the figures for the page: "
+          "bn, normalisation, bgr, flip, split; several with commas")
       ->check(one_of({"bn", "normalisation", "bgr", "flip", "split"}))
       ->delimiter(',');
   flags->compute.add_to(*verb);

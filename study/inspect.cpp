@@ -56,9 +56,10 @@ std::string header(const Inspected& inspected, const InspectedImages& images, co
   }
   text += "<nav aria-label=\"Parts of the page\"><ul>";
   for (const auto& [id, name] :
-       {std::pair("layers", "Layers"), std::pair("drift", "Drift"), std::pair("launches", "What freezing saves"),
-        std::pair("probes", "Probes"), std::pair("plane-section", "Features in a plane"),
-        std::pair("filters", "Filters"), std::pair("examples", "Images looked at"), std::pair("what-if", "What if")}) {
+       {std::pair("layers", "Layers"), std::pair("drift", "Drift"),
+        std::pair("launches", "What freezing saves"), std::pair("probes", "Probes"),
+        std::pair("plane-section", "Features in a plane"), std::pair("filters", "Filters"),
+        std::pair("examples", "Images looked at"), std::pair("what-if", "What if")}) {
     text += fmt::format("<li><a href=\"#{}\">{}</a></li>", id, name);
   }
   return text + "</ul></nav>\n</header>\n";
@@ -67,9 +68,12 @@ std::string header(const Inspected& inspected, const InspectedImages& images, co
 std::string layers_section(const Inspected& inspected) {
   return section(
       "layers", "Layers",
-      "<p>A frozen layer gets no gradient and no update, and its batchnorm normalises by the statistics it came "
-      "with. A trained one has both. <em>Gradient</em> is the length of the loss’s gradient by the layer’s weights, "
-      "in one step in the middle of the last epoch; <em>update ÷ weights</em> is how far that step moved them, "
+      "<p>A frozen layer gets no gradient and no update, and its batchnorm normalises by the statistics it "
+      "came "
+      "with. A trained one has both. <em>Gradient</em> is the length of the loss’s gradient by the layer’s "
+      "weights, "
+      "in one step in the middle of the last epoch; <em>update ÷ weights</em> is how far that step moved "
+      "them, "
       "beside their own length. About a thousandth is usual. Much more shakes the layer, much less hardly "
       "teaches it.</p>\n" +
           layers_html(inspected));
@@ -78,9 +82,12 @@ std::string layers_section(const Inspected& inspected) {
 std::string drift_section(const Inspected& inspected) {
   return section(
       "drift", "Drift: how far each layer moved",
-      "<p>After every epoch the trainer measured how far the weights are from where the phase began, as a share of "
-      "their length then. A plain <span class=\"zero\">0</span> is exactly zero: not one bit has changed. That is the "
-      "proof that frozen is frozen, statistics included. Darker cells moved more. Later stages usually move "
+      "<p>After every epoch the trainer measured how far the weights are from where the phase began, as a "
+      "share of "
+      "their length then. A plain <span class=\"zero\">0</span> is exactly zero: not one bit has changed. "
+      "That is the "
+      "proof that frozen is frozen, statistics included. The stronger the colour, the further it moved. "
+      "Later stages usually move "
       "further than early ones, for they are more about the old task.</p>\n" +
           drift_html(inspected));
 }
@@ -90,9 +97,12 @@ std::string launches_section(const Inspected& inspected, Device device) {
   return section(
       "launches", "What each way of freezing saves",
       "<p>The same network, one training step, three times; the counters are those of the engine. <em>Frozen "
-      "prefix</em>: only the last stage learns. Nothing in front of it needs a gradient, so no backward kernel runs "
-      "there, and batchnorms are folded into the convolutions. <em>Frozen, passed through</em>: the first stage "
-      "learns too. Now the gradient has to travel through the frozen middle (<code>backward_data</code>), though "
+      "prefix</em>: only the last stage learns. Nothing in front of it needs a gradient, so no backward "
+      "kernel runs "
+      "there, and batchnorms are folded into the convolutions. <em>Frozen, passed through</em>: the first "
+      "stage "
+      "learns too. Now the gradient has to travel through the frozen middle (<code>backward_data</code>), "
+      "though "
       "none of its weights gets one (<code>backward_weight</code>). <em>Trainable</em>: everything is paid "
       "for.</p>\n" +
           launches_html(launches));
@@ -101,9 +111,11 @@ std::string launches_section(const Inspected& inspected, Device device) {
 std::string probes_section(const Inspected& inspected, const InspectedImages& images,
                            const std::vector<StageFeatures>& stages) {
   std::string text = fmt::format(
-      "<p>How much of the answer can be read off each stage by a straight line? After every stage the picture of "
+      "<p>How much of the answer can be read off each stage by a straight line? After every stage the "
+      "picture of "
       "each channel is averaged, and a linear classifier (ridge regression of one-hot labels on standardised "
-      "features, penalty {}·n, in closed form) is fitted to the training images and measured on those held back. "
+      "features, penalty {}·n, in closed form) is fitted to the training images and measured on those held "
+      "back. "
       "Where the curve rises, the network has made the classes easier to tell apart. Where two curves part, "
       "fine-tuning made the difference.</p>\n",
       kRidge);
@@ -111,45 +123,59 @@ std::string probes_section(const Inspected& inspected, const InspectedImages& im
   const std::string alignment = alignment_html(inspected, stages);
   if (!alignment.empty()) {
     text +=
-        "<h3>How alike are the stages before and after?</h3>\n<p>Linear CKA compares two sets of features of the "
-        "same images: with centred columns X and Y it is ‖YᵀX‖² ÷ (‖XᵀX‖·‖YᵀY‖), in Frobenius norms (Kornblith "
-        "et al. 2019). It is 1 where the two differ by a rotation and a factor only, and near 0 where they have "
-        "nothing in common. Follow the framed diagonal: it stays at 1 as long as stages are frozen, and falls where "
+        "<h3>How alike are the stages before and after?</h3>\n<p>Linear CKA compares two sets of features of "
+        "the "
+        "same images: with centred columns X and Y it is ‖YᵀX‖² ÷ (‖XᵀX‖·‖YᵀY‖), in Frobenius norms "
+        "(Kornblith "
+        "et al. 2019). It is 1 where the two differ by a rotation and a factor only, and near 0 where they "
+        "have "
+        "nothing in common. Follow the framed diagonal: it stays at 1 as long as stages are frozen, and "
+        "falls where "
         "fine-tuning has changed what is represented.</p>\n" +
         alignment;
   }
   return section("probes", "What each stage knows", text);
 }
 
-std::string plane_section(const Inspected& inspected, const InspectedImages& images, const StageFeatures& last) {
+std::string plane_section(const Inspected& inspected, const InspectedImages& images,
+                          const StageFeatures& last) {
   return section(
       "plane-section", "Features in a plane",
       fmt::format(
           "<p>What the head reads is {} numbers an image; here they are drawn in two. <em>t-SNE</em> keeps "
-          "neighbours together and says nothing about distances between groups. <em>Principal components</em> are "
-          "the two directions of greatest variance: honest about distances, but they overlap. Each point is the "
-          "letter of its class. If the colours of <em>signers</em> form groups within a class, the network also "
-          "recognises whose hand it is: that is what random folds reward and new people do not. Rest on a point, or "
+          "neighbours together and says nothing about distances between groups. <em>Principal "
+          "components</em> are "
+          "the two directions of greatest variance: honest about distances, but they overlap. Each point is "
+          "the "
+          "letter of its class. If the colours of <em>signers</em> form groups within a class, the network "
+          "also "
+          "recognises whose hand it is: that is what random folds reward and new people do not. Rest on a "
+          "point, or "
           "use the arrow keys, to see which image it is.</p>\n",
           last.after.columns) +
           plane_html(inspected, images, last));
 }
 
 std::string filters_section(const Inspected& inspected) {
-  return section(
-      "filters", "Filters of the stem",
-      "<p>The kernels of the first convolution, each around grey and scaled to its own largest weight. A pretrained "
-      "stem shows edges in all directions and blobs of opposed colours, which serve hands as well as anything else: "
-      "that is why it can stay frozen. Noise without structure would be a stem that has learned little.</p>\n" +
-          filters_html(inspected));
+  return section("filters", "Filters of the stem",
+                 "<p>The kernels of the first convolution, each around grey and scaled to its own largest "
+                 "weight. A pretrained "
+                 "stem shows edges in all directions and blobs of opposed colours, which serve hands as well "
+                 "as anything else: "
+                 "that is why it can stay frozen. Noise without structure would be a stem that has learned "
+                 "little.</p>\n" +
+                     filters_html(inspected));
 }
 
 std::string examples_section(const Inspected& inspected, const data::ImageStore& store,
                              const std::vector<int>& places, Device device) {
   std::string text =
-      "<p>Grad-CAM shows what in the picture speaks for the true class: activations of the last stage that is still "
-      "a picture, weighed by the gradient of the class’s logit. No weight needs a gradient for that, so it works on "
-      "frozen trunks. Below it, of each stage the eight channels that respond most, each scaled to its own maximum; "
+      "<p>Grad-CAM shows what in the picture speaks for the true class: activations of the last stage that "
+      "is still "
+      "a picture, weighed by the gradient of the class’s logit. No weight needs a gradient for that, so it "
+      "works on "
+      "frozen trunks. Below it, of each stage the eight channels that respond most, each scaled to its own "
+      "maximum; "
       "from stage to stage the maps get coarser and choosier.";
   if (inspected.chain.size() > 1) {
     text += " The first images are those that fine-tuning put right.";
@@ -166,21 +192,23 @@ std::string examples_section(const Inspected& inspected, const data::ImageStore&
 }
 
 std::string what_if_section(const fs::path& folder) {
-  return section("what-if", "What if?",
-                 "<p>One decision changed, nothing else: a new head is trained on the frozen trunk as the run would, "
-                 "and beside it one with the change. Few images and few epochs, so compare the rows with each other, "
-                 "not with the report.</p>\n" +
-                     what_if_html(folder, read_what_if(folder)));
+  return section(
+      "what-if", "What if?",
+      "<p>One decision changed, nothing else: a new head is trained on the frozen trunk as the run would, "
+      "and beside it one with the change. Few images and few epochs, so compare the rows with each other, "
+      "not with the report.</p>\n" +
+          what_if_html(folder, read_what_if(folder)));
 }
 
-InspectOutcome answer_questions(const fs::path& folder, const Inspected& inspected, const data::ImageStore& store,
-                                const InspectOptions& options) {
+InspectOutcome answer_questions(const fs::path& folder, const Inspected& inspected,
+                                const data::ImageStore& store, const InspectOptions& options) {
   InspectOutcome outcome;
   for (const auto& question : options.what_if) {
     const Stopwatch watch;
     const auto rows = answer_what_if(question, inspected, store, options.most_what_if_images, options.device);
     save_what_if(folder, rows);
-    outcome.text += fmt::format("{} ({} images, {}):\n", question, rows.front().images, duration_text(watch.seconds()));
+    outcome.text +=
+        fmt::format("{} ({} images, {}):\n", question, rows.front().images, duration_text(watch.seconds()));
     for (const auto& row : rows) {
       outcome.text += fmt::format("  {:<62} validation accuracy {:>6}, loss {:.3f}\n", row.variant,
                                   percent(row.accuracy), row.loss);
@@ -210,8 +238,9 @@ InspectOutcome inspect_run(const fs::path& folder, const InspectOptions& options
                      plane_section(inspected, images, stages.back()) + filters_section(inspected) +
                      examples_section(inspected, store, places, options.device) + what_if_section(folder) +
                      "</main>\n";
-  body += fmt::format("<footer><p>Written by signet {}. Nothing in this page is loaded from elsewhere.</p></footer>\n",
-                      SIGNET_VERSION);
+  body += fmt::format(
+      "<footer><p>Written by signet {}. Nothing in this page is loaded from elsewhere.</p></footer>\n",
+      SIGNET_VERSION);
   const fs::path page = folder / "inspect.html";
   write_atomically(page, html_page({"Inside " + inspected.model, inspect_style(), inspect_script(), body}));
   return {page, opened.notice.empty() ? "" : opened.notice + "\n"};

@@ -12,11 +12,11 @@
 namespace signet::study {
 
 struct InspectOptions {
-  std::filesystem::path data;           ///< where the images are now; "" for where args.json says
-  std::string model;                    ///< "" for the last pretrained model of the run
-  std::vector<std::string> images;      ///< to look at closely, by their paths in the data set; empty: six
-  std::vector<std::string> what_if;     ///< questions to answer instead of writing the page
-  int64_t most_images = 1500;           ///< whose features are computed
+  std::filesystem::path data;        ///< where the images are now; "" for where args.json says
+  std::string model;                 ///< "" for the last pretrained model of the run
+  std::vector<std::string> images;   ///< to look at closely, by their paths in the data set; empty: six
+  std::vector<std::string> what_if;  ///< questions to answer instead of writing the page
+  int64_t most_images = 1500;        ///< whose features are computed
   int64_t most_what_if_images = 1000;
   Device device;
 };

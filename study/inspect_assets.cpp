@@ -22,9 +22,14 @@ figcaption { font-size: 0.9rem; color: var(--muted); }
 .strips .pixels { width: 100%; }
 .probes svg { max-width: 40rem; }
 .dot { stroke: none; } .dot.training { fill: var(--training); } .dot.validation { fill: var(--validation); }
-.drift td, .alignment td { text-align: center; padding: 0.2rem 0.45rem; }
+.drift td, .drift thead th + th, .drift tr + tr th[scope="col"], .alignment td, .alignment thead th + th {
+  text-align: center; padding: 0.2rem 0.45rem; }
+.scroll:has(> .layers) { max-height: 30rem; overflow-y: auto; }
+.layers thead th { position: sticky; top: 0; background: var(--page); z-index: 1; }
+.layers tr > :nth-child(2), .layers tr > :nth-child(5), .layers tr > :nth-child(6) { text-align: left; }
 .drift tbody th, .layers tbody th, .alignment tbody th { position: sticky; left: 0; background: var(--page); }
-.zero { color: var(--muted); text-align: center; }
+.zero { color: var(--muted); }
+[hidden] { display: none !important; }
 td.same { font-weight: 700; outline: 2px solid var(--ink); outline-offset: -2px; }
 .layers td { white-space: nowrap; }
 .layers td.trained { font-weight: 600; }
@@ -56,7 +61,7 @@ label { margin-right: 0.8rem; white-space: nowrap; }
 .swatch { display: inline-block; width: 0.9em; height: 0.9em; border-radius: 50%; margin-right: 0.4em; vertical-align: -0.1em;
   background: hsl(var(--hue) 75% var(--point-light)); }
 #here { fill: none; stroke: var(--ink); stroke-width: 2; visibility: hidden; }
-@media print { .controls, #here { display: none !important; } .looks figure, .looks .photo { width: 5cm; } }
+@media print { .scroll:has(> .layers) { max-height: none; } .layers { font-size: 7.5pt; } .controls, #here { display: none !important; } .looks figure, .looks .photo { width: 5cm; } }
 )css";
 }
 

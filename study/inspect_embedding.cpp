@@ -36,8 +36,7 @@ std::vector<float> squared_distances(const Matrix& m) {
 
 /// One row of t-SNE's conditional probabilities: a Gaussian over squared distances whose width makes the
 /// entropy that of `perplexity` equal neighbours. By bisection of the precision.
-void conditional_row(std::span<const float> distances, int64_t own, double perplexity,
-                     std::span<float> row) {
+void conditional_row(std::span<const float> distances, int64_t own, double perplexity, std::span<float> row) {
   float least = std::numeric_limits<float>::max();
   for (size_t j = 0; j < distances.size(); ++j) {
     if (int64_t(j) != own) least = std::min(least, distances[j]);
@@ -215,9 +214,8 @@ double neighbour_agreement(const Matrix& features, std::span<const std::string> 
     for (int64_t j = 0; j < n; ++j) {
       if (j != i) order.push_back(j);
     }
-    std::partial_sort(order.begin(), order.begin() + nearest, order.end(), [&](int64_t a, int64_t b) {
-      return row[a] != row[b] ? row[a] < row[b] : a < b;
-    });
+    std::partial_sort(order.begin(), order.begin() + nearest, order.end(),
+                      [&](int64_t a, int64_t b) { return row[a] != row[b] ? row[a] < row[b] : a < b; });
     for (int64_t j = 0; j < nearest; ++j) {
       if (labels[size_t(order[size_t(j)])] == labels[size_t(i)]) shares[size_t(i)] += 1 / double(nearest);
     }

@@ -30,13 +30,13 @@ class ProbeChart {
   std::string html(const std::vector<double>& before, const std::vector<double>& after,
                    const std::string& description) const {
     std::string text = fmt::format(
-        "<figure class=\"chart probes\">\n<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n", kWidth,
-        kHeight, esc(description));
+        "<figure class=\"chart probes\">\n<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n",
+        kWidth, kHeight, esc(description));
     const Axis axis = round_axis(0, 100, 6);
     for (const double tick : axis.ticks) {
       text += fmt::format(
-          "<path class=\"grid\" d=\"M{} {:.1f}H{}\"/><text class=\"end\" x=\"{}\" y=\"{:.1f}\">{}%</text>\n", kLeft,
-          y(tick / 100), kWidth - 8, kLeft - 6, y(tick / 100) + 4, axis.label(tick));
+          "<path class=\"grid\" d=\"M{} {:.1f}H{}\"/><text class=\"end\" x=\"{}\" y=\"{:.1f}\">{}%</text>\n",
+          kLeft, y(tick / 100), kWidth - 8, kLeft - 6, y(tick / 100) + 4, axis.label(tick));
     }
     for (size_t i = 0; i < stages_.size(); ++i) {
       text += fmt::format("<text class=\"middle\" x=\"{:.1f}\" y=\"{}\">{}</text>\n", x(i), kHeight - 8,
@@ -132,12 +132,16 @@ class Plane {
     if (signers_known_) text += choice("colour", "Colour", {{"class", "by class"}, {"signer", "by signer"}});
     text += "</form>\n<figure class=\"plane\">\n";
     text += fmt::format(
-        "<svg id=\"plane\" viewBox=\"0 0 {} {}\" data-colour=\"class\" role=\"img\" aria-label=\"The {} images "
-        "as points: near ones look alike to the network. The table below says how many neighbours share class "
+        "<svg id=\"plane\" viewBox=\"0 0 {} {}\" data-colour=\"class\" role=\"img\" aria-label=\"The {} "
+        "images "
+        "as points: near ones look alike to the network. The table below says how many neighbours share "
+        "class "
         "and signer.\">\n",
         kSide, kSide, images_.places.size());
     for (size_t i = 0; i < images_.places.size(); ++i) text += point(i);
-    text += "<circle id=\"here\" r=\"11\"/>\n</svg>\n<p class=\"readout\" id=\"point\" aria-live=\"polite\"></p>\n";
+    text +=
+        "<circle id=\"here\" r=\"11\"/>\n</svg>\n<p class=\"readout\" id=\"point\" "
+        "aria-live=\"polite\"></p>\n";
     return text + legend() + "</figure>\n" + agreement();
   }
 
@@ -247,10 +251,11 @@ std::string probes_html(const Inspected& inspected, const InspectedImages& image
     table += "<th scope=\"col\">training</th><th scope=\"col\">validation</th>";
   }
   text += framed("Linear probes", table + "</tr></thead>\n<tbody>\n" + rows + "</tbody>\n</table>\n");
-  return text + fmt::format("<p class=\"note\">{} images to learn from, {} to measure on: those that {} held "
-                            "back (fold {}).</p>\n",
-                            images.train.size(), images.validation.size(), esc(inspected.model),
-                            inspected.after.fold + 1);
+  return text + fmt::format(
+                    "<p class=\"note\">{} images to learn from, {} to measure on: those that {} held "
+                    "back (fold {}).</p>\n",
+                    images.train.size(), images.validation.size(), esc(inspected.model),
+                    inspected.after.fold + 1);
 }
 
 std::string alignment_html(const Inspected& inspected, const std::vector<StageFeatures>& stages) {

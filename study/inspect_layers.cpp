@@ -98,7 +98,7 @@ std::string drift_cell(const Moved& moved) {
   if (moved.distance == 0) return "<td class=\"zero\">0</td>";
   if (moved.start == 0) return fmt::format("<td>+{}</td>", number(std::sqrt(moved.distance)));
   const double share = std::sqrt(moved.distance / moved.start);
-  const int level = std::clamp(int(std::floor(std::log10(share) * 2 + 8)), 1, 6);
+  const int level = std::clamp(int(std::floor(7 + 1.5 * std::log10(share))), 1, 6);
   return fmt::format("<td class=\"r{}\">{}</td>", level, fine_percent(share));
 }
 
@@ -209,24 +209,27 @@ std::string layers_html(const Inspected& inspected) {
     const bool is_trained = layer.stage >= inspected.first_trained;
     (is_trained ? trained : frozen) += layer.parameters;
     const Moved& moved = last[layer.name];
-    const char* statistics = !layer.batchnorm                      ? "–"
+    const char* statistics = !layer.batchnorm                 ? "–"
                              : is_trained || batch_statistics ? "the batch’s, moving"
-                                                                   : "fixed";
+                                                              : "fixed";
     text += fmt::format(
-        "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td class=\"{}\">{}</td><td>{}</td><td>{}"
+        "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td "
+        "class=\"{}\">{}</td><td>{}</td><td>{}"
         "</td><td>{}</td></tr>\n",
         esc(layer.name), layer.kind, layer.shape, layer.parameters, is_trained ? "trained" : "frozen",
         is_trained ? "trained" : "frozen", statistics, moved.any ? number(std::sqrt(moved.gradient)) : "–",
-        !moved.any           ? "–"
+        !moved.any          ? "–"
         : moved.update == 0 ? "0"
-        : moved.norm == 0    ? "–"
-                             : fmt::format("{:.1e}", std::sqrt(moved.update / moved.norm)));
+        : moved.norm == 0   ? "–"
+                            : fmt::format("{:.1e}", std::sqrt(moved.update / moved.norm)));
   }
   text = framed("Layers", text + "</tbody>\n</table>\n");
-  text = fmt::format("<p>{} parameters: {} trained, {} frozen.</p>\n", trained + frozen, trained, frozen) + text;
+  text =
+      fmt::format("<p>{} parameters: {} trained, {} frozen.</p>\n", trained + frozen, trained, frozen) + text;
   if (!measured) {
     text +=
-        "<p>Gradients and updates were not recorded: this run was trained by an older version of signet.</p>\n";
+        "<p>Gradients and updates were not recorded: this run was trained by an older version of "
+        "signet.</p>\n";
   }
   return text;
 }
@@ -234,7 +237,8 @@ std::string layers_html(const Inspected& inspected) {
 std::string drift_html(const Inspected& inspected) {
   const auto phases = phases_of(inspected);
   if (phases.empty()) {
-    return "<p>How the layers moved was not recorded: this run was trained by an older version of signet. Runs "
+    return "<p>How the layers moved was not recorded: this run was trained by an older version of signet. "
+           "Runs "
            "now write it, as <code>drift_MODEL.csv</code>.</p>\n";
   }
   models::Network& network = *inspected.after.network;
@@ -242,17 +246,15 @@ std::string drift_html(const Inspected& inspected) {
   for (const auto& [tensor, stage] : models::tensor_stages(network)) {
     stages[tensor] = network.stages()[size_t(stage)];
   }
-  std::string text = drift_table(phases, "Weights by stage: distance from the phase’s start ÷ length at the start",
-                                 [&](const std::string& tensor) {
-                                   return is_statistic(tensor) ? "" : stages[tensor];
-                                 });
-  const bool any_statistics =
-      std::ranges::any_of(phases.front().rows, [](const auto& row) { return is_statistic(row.record.tensor); });
+  std::string text =
+      drift_table(phases, "Weights by stage: distance from the phase’s start ÷ length at the start",
+                  [&](const std::string& tensor) { return is_statistic(tensor) ? "" : stages[tensor]; });
+  const bool any_statistics = std::ranges::any_of(
+      phases.front().rows, [](const auto& row) { return is_statistic(row.record.tensor); });
   if (any_statistics) {
-    text += drift_table(phases, "Batchnorm statistics by stage (running mean and variance)",
-                        [&](const std::string& tensor) {
-                          return is_statistic(tensor) ? stages[tensor] : "";
-                        });
+    text +=
+        drift_table(phases, "Batchnorm statistics by stage (running mean and variance)",
+                    [&](const std::string& tensor) { return is_statistic(tensor) ? stages[tensor] : ""; });
   }
   text += "<details>\n<summary>Every layer and every statistic</summary>\n";
   text += drift_table(phases, "Weights and statistics by layer", [](const std::string& tensor) {

@@ -82,9 +82,8 @@ InspectedNetwork read_start(const fs::path& weights, const models::Network& like
 /// How many stages from the first on have equal parameters and buffers, to the bit.
 int equal_stages(models::Network& a, models::Network& b) {
   const auto equal = [](const std::vector<nn::NamedTensor>& x, const std::vector<nn::NamedTensor>& y) {
-    return std::ranges::equal(x, y, [](const auto& s, const auto& t) {
-      return s.tensor->to_vector() == t.tensor->to_vector();
-    });
+    return std::ranges::equal(
+        x, y, [](const auto& s, const auto& t) { return s.tensor->to_vector() == t.tensor->to_vector(); });
   };
   int stage = 0;
   for (; stage < a.stage_count(); ++stage) {
@@ -146,7 +145,8 @@ Inspected load_inspected(const fs::path& folder, const std::string& model, Devic
   if (std::ranges::find(models, result.model, &ReportModel::name) == models.end()) {
     std::vector<std::string> names;
     for (const auto& each : models) names.push_back(each.name);
-    if (names.empty()) fail("{}: no model of this run is finished; go on with it by --resume", folder.string());
+    if (names.empty())
+      fail("{}: no model of this run is finished; go on with it by --resume", folder.string());
     fail("--model {}: the run in {} has {}", model, folder.string(), fmt::join(names, ", "));
   }
   for (std::string name = result.model; !name.empty(); name = result.run.option(name + ".continues")) {
@@ -191,8 +191,7 @@ InspectedImages choose_images(const Inspected& inspected, const data::ImageStore
     const auto& [row, place] = there[size_t(k * all / count)];
     (row->fold == inspected.after.fold ? images.validation : images.train).push_back(int(k));
     images.places.push_back(place);
-    images.labels.push_back(
-        int32_t(std::ranges::find(split.classes, row->label) - split.classes.begin()));
+    images.labels.push_back(int32_t(std::ranges::find(split.classes, row->label) - split.classes.begin()));
     images.paths.push_back(row->path);
     images.label_names.push_back(row->label);
     images.signers.push_back(row->signer);

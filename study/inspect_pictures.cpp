@@ -23,7 +23,7 @@ namespace signet::study {
 namespace {
 
 constexpr size_t kExamples = 6, kCorrected = 3;
-constexpr int kChannels = 8;     ///< shown of a stage
+constexpr int kChannels = 8;  ///< shown of a stage
 constexpr int kFilterColumns = 16;
 constexpr int kQuality = 82;
 
@@ -54,7 +54,8 @@ class TileSheet {
   }
 
   void set(int tile, int y, int x, int channel, double share) {
-    const int row = tile / columns_ * (tile_height_ + 1) + y, column = tile % columns_ * (tile_width_ + 1) + x;
+    const int row = tile / columns_ * (tile_height_ + 1) + y,
+              column = tile % columns_ * (tile_width_ + 1) + x;
     image_.pixels[size_t((row * image_.width + column) * image_.channels + channel)] =
         uint8_t(std::lround(255 * std::clamp(share, 0.0, 1.0)));
   }
@@ -188,8 +189,8 @@ class Examples {
     const auto& p = seen.probabilities[i];
     const auto best = size_t(std::ranges::max_element(p) - p.begin());
     return fmt::format("{} <strong>{}</strong>, {} sure; {} for the true class",
-                       int(best) == labels_[i] ? "says" : "wrongly says", esc(classes_[best]), percent(p[best]),
-                       percent(p[size_t(labels_[i])]));
+                       int(best) == labels_[i] ? "says" : "wrongly says", esc(classes_[best]),
+                       percent(p[best]), percent(p[size_t(labels_[i])]));
   }
 
   std::string example(size_t i) const {
@@ -219,12 +220,15 @@ class Examples {
     if (seen.probabilities.empty()) return {};
     std::string text = "<figure>";
     if (!seen.heat.empty()) {
-      text += jpeg_picture(data::draw_heat(picture, seen.heat[i]),
-                           fmt::format("Grad-CAM of {} for the class {}", subject.name,
-                                       classes_[size_t(labels_[i])]));
+      text += jpeg_picture(
+          data::draw_heat(picture, seen.heat[i]),
+          fmt::format("Grad-CAM of {} for the class {}", subject.name, classes_[size_t(labels_[i])]));
     }
-    return text + fmt::format("<figcaption><strong>{}</strong> {}</figcaption></figure>\n", esc(subject.name),
-                              answer(seen, i));
+    text += fmt::format("<figcaption><strong>{}</strong> {}", esc(subject.name), answer(seen, i));
+    if (!seen.heat.empty()) {
+      text += fmt::format(" (a map of {}×{} places)", seen.heat[i].width, seen.heat[i].height);
+    }
+    return text + "</figcaption></figure>\n";
   }
 
   std::string stages_html(size_t i) const {
@@ -312,9 +316,10 @@ std::string filters_html(const Inspected& inspected) {
   const Tensor* after = colour_kernels(*inspected.after.network);
   if (after == nullptr) return "<p>The first layer of this network reads no colours.</p>\n";
   const auto figure = [](const Tensor& weight, const std::string& whose) {
-    return fmt::format("<figure class=\"filters\">{}<figcaption>{}: {} kernels of {}×{}</figcaption></figure>\n",
-                       png_picture(draw_kernels(weight), fmt::format("The first kernels of {}", whose)),
-                       esc(whose), weight.shape()[0], weight.shape()[1], weight.shape()[2]);
+    return fmt::format(
+        "<figure class=\"filters\">{}<figcaption>{}: {} kernels of {}×{}</figcaption></figure>\n",
+        png_picture(draw_kernels(weight), fmt::format("The first kernels of {}", whose)), esc(whose),
+        weight.shape()[0], weight.shape()[1], weight.shape()[2]);
   };
   if (!inspected.before) return figure(*after, inspected.after.name);
   if (inspected.shared > 0) return figure(*after, "the same in both networks, to the bit");

@@ -128,7 +128,8 @@ class Experiment {
 
   /// Trains a head on a table of features an epoch.
   std::unique_ptr<FoldTrainer> train_head(const FoldSamples& samples,
-                                          const std::function<Tensor(int epoch)>& table_of, int epochs = kEpochs) {
+                                          const std::function<Tensor(int epoch)>& table_of,
+                                          int epochs = kEpochs) {
     auto trainer =
         std::make_unique<FoldTrainer>(plan(epochs), 0, fresh_network(), head_, samples, uint64_t{0});
     while (!trainer->finished()) {
@@ -145,8 +146,10 @@ class Experiment {
         .scores;
   }
 
-  void note(const std::string& variant, double train_accuracy, double accuracy, double loss, int epochs = kEpochs) {
-    rows_.push_back({question_, variant, int64_t(images_.places.size()), epochs, train_accuracy, accuracy, loss});
+  void note(const std::string& variant, double train_accuracy, double accuracy, double loss,
+            int epochs = kEpochs) {
+    rows_.push_back(
+        {question_, variant, int64_t(images_.places.size()), epochs, train_accuracy, accuracy, loss});
   }
 
   void note(const std::string& variant, const Scores& scores, int epochs = kEpochs) {
@@ -155,7 +158,8 @@ class Experiment {
 
   void batchnorm() {
     const Tensor table = features(image_source());
-    const auto fixed = train_head(samples_, [&](int) { return table; }, kEpochsOfTheTrunk);
+    const auto fixed = train_head(
+        samples_, [&](int) { return table; }, kEpochsOfTheTrunk);
     note("statistics of the pretraining, fixed", validate(*fixed, samples_, table), kEpochsOfTheTrunk);
     auto network = fresh_network();
     models::Snapshot head(*network, head_);
@@ -166,9 +170,9 @@ class Experiment {
     FoldTrainer trainer(moving, 0, std::move(network), 0, samples_, 0);
     Progress progress;
     while (!trainer.finished()) {
-      progress.start(fmt::format("bn: epoch {}/{} with the batch's statistics", trainer.next_epoch(),
-                                 kEpochsOfTheTrunk),
-                     int64_t(images_.places.size()));
+      progress.start(
+          fmt::format("bn: epoch {}/{} with the batch's statistics", trainer.next_epoch(), kEpochsOfTheTrunk),
+          int64_t(images_.places.size()));
       const ImageSource source = image_source();
       last_ = trainer.run_epoch(&source, source, [&](int64_t count) { progress.advance(count); });
       progress.finish();
@@ -215,7 +219,8 @@ class Experiment {
     const auto signer = data::make_folds(chosen, data::Split::signer, 0, 0);
     const auto random = data::make_folds(chosen, data::Split::random, data::fold_count(signer), 0);
     const Tensor table = features(image_source());
-    for (const auto& [name, folds] : {std::pair("random folds", &random), std::pair("a person a fold", &signer)}) {
+    for (const auto& [name, folds] :
+         {std::pair("random folds", &random), std::pair("a person a fold", &signer)}) {
       double train = 0, accuracy = 0, loss = 0;
       const int count = data::fold_count(*folds);
       for (int fold = 0; fold < count; ++fold) {
@@ -252,19 +257,25 @@ class Experiment {
 const std::vector<WhatIfQuestion>& what_if_questions() {
   static const std::vector<WhatIfQuestion> questions{
       {"bn", "Batchnorm: fixed statistics, or each batch’s own?",
-       "Frozen weights do not stop a batchnorm in training mode: it normalises by the batch and moves its running "
+       "Frozen weights do not stop a batchnorm in training mode: it normalises by the batch and moves its "
+       "running "
        "mean and variance. Then an image’s features depend on its neighbours, and in use, by the running "
        "statistics, they are others than in training. Compare the validation accuracies."},
       {"normalisation", "What if the pixels are not normalised?",
-       "The trunk was trained on pixels with a mean and deviation taken out. A program that forgets this still "
-       "gives answers, and no error. Wrong only in use is the usual accident: the head then sees features that it "
+       "The trunk was trained on pixels with a mean and deviation taken out. A program that forgets this "
+       "still "
+       "gives answers, and no error. Wrong only in use is the usual accident: the head then sees features "
+       "that it "
        "was not trained on. Wrong in training too, the head adapts, to features that are worse."},
       {"bgr", "What if red and blue are exchanged?",
-       "Some libraries decode pictures as blue, green, red. Nothing fails, skin turns blue, and the colour filters "
+       "Some libraries decode pictures as blue, green, red. Nothing fails, skin turns blue, and the colour "
+       "filters "
        "of the stem answer to the wrong colours."},
       {"flip", "Flip the training images, or not?",
-       "Mirror images are free training data where left and right mean the same. A mirrored right hand is a left "
-       "hand: whether that helps depends on who will use the network. Look at both columns of figures: images as "
+       "Mirror images are free training data where left and right mean the same. A mirrored right hand is a "
+       "left "
+       "hand: whether that helps depends on who will use the network. Look at both columns of figures: "
+       "images as "
        "they are, and mirror images."},
       {"split", "Random folds, or a person a fold?",
        "On random folds almost every validation image has a near-twin in training. With a person a fold, the "
@@ -332,12 +343,14 @@ std::string what_if_html(const fs::path& run, const std::vector<WhatIfRow>& rows
                           escaped_for_xml(run.string()), question.id);
       continue;
     }
-    text += framed(std::string(question.title),
-                   fmt::format("<table class=\"what-if\">\n<caption>A new head, {} epochs on {} images, nothing else changed"
-                               "</caption>\n<thead><tr><th scope=\"col\">Variant</th><th "
-                               "scope=\"col\">Training</th><th scope=\"col\">Validation</th><th "
-                               "scope=\"col\">Loss</th></tr></thead>\n<tbody>\n{}</tbody>\n</table>\n",
-                               first->epochs, first->images, body));
+    text += framed(
+        std::string(question.title),
+        fmt::format(
+            "<table class=\"what-if\">\n<caption>A new head, {} epochs on {} images, nothing else changed"
+            "</caption>\n<thead><tr><th scope=\"col\">Variant</th><th "
+            "scope=\"col\">Training</th><th scope=\"col\">Validation</th><th "
+            "scope=\"col\">Loss</th></tr></thead>\n<tbody>\n{}</tbody>\n</table>\n",
+            first->epochs, first->images, body));
   }
   return text;
 }

@@ -34,8 +34,8 @@ struct WhatIfRow {
 
 /// Trains the heads of one question on at most `most` of the run's images, spread evenly, with the frozen
 /// trunk that the run started from; the data's `split` is changed by "split" alone, the others use the run's
-/// own fold. Throws Error for an unknown question, a run without pretrained trunk and, for "split", names that
-/// do not tell signers.
+/// own fold. Throws Error for an unknown question, a run without pretrained trunk and, for "split", names
+/// that do not tell signers.
 std::vector<WhatIfRow> answer_what_if(const std::string& question, const Inspected& inspected,
                                       const data::ImageStore& store, int64_t most, Device device);
 
