@@ -16,6 +16,16 @@ std::span<const float> elements(const Tensor& tensor, std::vector<float>& copy) 
   return copy;
 }
 
+/// On several threads where elements lie in the CPU's memory; a device's copies come one after the other.
+template <class Body>
+void for_each_tensor(int64_t count, bool on_host, const Body& body) {
+  if (on_host) {
+    parallel_for(count, body);
+  } else {
+    for (int64_t i = 0; i < count; ++i) body(i);
+  }
+}
+
 double norm_of(std::span<const float> values) {
   double sum = 0;
   for (const float v : values) sum += double(v) * v;
@@ -32,6 +42,7 @@ double distance_between(std::span<const float> a, std::span<const float> b) {
 
 DriftMeter::DriftMeter(models::Network& network, int first, int last) {
   const auto stages = models::tensor_stages(network);
+  on_host_ = network.parameters().front().tensor->device().on_host();
   auto all = network.parameters();
   for (auto& buffer : network.buffers()) all.push_back(std::move(buffer));
   for (const auto& named : all) {
@@ -47,7 +58,7 @@ DriftMeter::DriftMeter(models::Network& network, int first, int last) {
 }
 
 void DriftMeter::before_step() {
-  parallel_for(int64_t(watched_.size()), [&](int64_t i) {
+  for_each_tensor(int64_t(watched_.size()), on_host_, [&](int64_t i) {
     Watched& w = watched_[size_t(i)];
     if (!w.tensor.requires_grad() || !w.tensor.grad().defined()) return;
     w.before = w.tensor.to_vector();
@@ -57,7 +68,7 @@ void DriftMeter::before_step() {
 }
 
 void DriftMeter::after_step() {
-  parallel_for(int64_t(watched_.size()), [&](int64_t i) {
+  for_each_tensor(int64_t(watched_.size()), on_host_, [&](int64_t i) {
     Watched& w = watched_[size_t(i)];
     if (w.before.empty()) return;
     std::vector<float> copy;
@@ -68,7 +79,7 @@ void DriftMeter::after_step() {
 
 std::vector<TensorRecord> DriftMeter::measure(int last) {
   std::vector<TensorRecord> records(watched_.size());
-  parallel_for(int64_t(watched_.size()), [&](int64_t i) {
+  for_each_tensor(int64_t(watched_.size()), on_host_, [&](int64_t i) {
     Watched& w = watched_[size_t(i)];
     if (w.stage >= last) return;
     std::vector<float> copy;

@@ -37,6 +37,7 @@ class DriftMeter {
   };
 
   std::vector<Watched> watched_;
+  bool on_host_ = true;
 };
 
 }  // namespace signet::study

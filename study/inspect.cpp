@@ -183,7 +183,7 @@ std::string examples_section(const Inspected& inspected, const data::ImageStore&
       text += fmt::format(" ({} shows another fold’s head here, which may have trained on these images.)",
                           esc(inspected.before->name));
     }
-  } else if (inspected.before) {
+  } else if (inspected.before && !inspected.before->knows_classes) {
     text += fmt::format(" {} have no head for these classes, so there is no answer and no Grad-CAM of them.",
                         esc(inspected.before->name));
   }

@@ -65,7 +65,8 @@ InspectedNetwork read_network(const ReportRun& run, const ReportModel& model, De
 }
 
 /// The network of the run's weights file.
-InspectedNetwork read_start(const fs::path& weights, const models::Network& like, Device device) {
+InspectedNetwork read_start(const fs::path& weights, const models::Network& like,
+                            const std::vector<std::string>& classes, Device device) {
   InspectedNetwork result;
   result.name = "the weights it started from";
   const auto archive = models::read_checkpoint(weights);
@@ -74,6 +75,8 @@ InspectedNetwork read_start(const fs::path& weights, const models::Network& like
       models::make_network(like.architecture(), like.num_classes(), like.input().size,
                            stem != nullptr && !stem->shape.empty() ? int(stem->shape[0]) : 64, device);
   models::load_weights(*result.network, archive, weights.string(), true);
+  const auto form = read_form(archive, weights);
+  result.knows_classes = form && form->classes == classes;
   result.network->evaluate();
   result.network->set_trainable(false);
   return result;
@@ -160,7 +163,7 @@ Inspected load_inspected(const fs::path& folder, const std::string& model, Devic
     result.before = read_network(result.run, result.report_model(result.chain.front()), device);
   } else if (result.run.option(result.model + ".pretrained") == "yes") {
     try {
-      result.before = read_start(result.run.option("weights"), network, device);
+      result.before = read_start(result.run.option("weights"), network, result.split().classes, device);
     } catch (const Error& error) {
       result.notice = fmt::format(
           "The weights that this run started from cannot be read, so there is nothing to compare with: {}",
