@@ -69,13 +69,10 @@ std::string layers_section(const Inspected& inspected) {
   return section(
       "layers", "Layers",
       "<p>A frozen layer gets no gradient and no update, and its batchnorm normalises by the statistics it "
-      "came "
-      "with. A trained one has both. <em>Gradient</em> is the length of the loss’s gradient by the layer’s "
-      "weights, "
-      "in one step in the middle of the last epoch; <em>update ÷ weights</em> is how far that step moved "
-      "them, "
-      "beside their own length. About a thousandth is usual. Much more shakes the layer, much less hardly "
-      "teaches it.</p>\n" +
+      "came with. A trained one has both. <em>Gradient</em> is the length of the loss’s gradient by the "
+      "layer’s weights, in one step in the middle of the last epoch; <em>update ÷ weights</em> is how far "
+      "that step moved them, beside their own length. About a thousandth is usual. Much more shakes the "
+      "layer, much less hardly teaches it.</p>\n" +
           layers_html(inspected));
 }
 
@@ -83,12 +80,10 @@ std::string drift_section(const Inspected& inspected) {
   return section(
       "drift", "Drift: how far each layer moved",
       "<p>After every epoch the trainer measured how far the weights are from where the phase began, as a "
-      "share of "
-      "their length then. A plain <span class=\"zero\">0</span> is exactly zero: not one bit has changed. "
-      "That is the "
-      "proof that frozen is frozen, statistics included. The stronger the colour, the further it moved. "
-      "Later stages usually move "
-      "further than early ones, for they are more about the old task.</p>\n" +
+      "share of their length then. A plain <span class=\"zero\">0</span> is exactly zero: not one bit has "
+      "changed. That is the proof that frozen is frozen, statistics included. The stronger the colour, the "
+      "further it moved. Later stages usually move further than early ones, for they are more about the old "
+      "task.</p>\n" +
           drift_html(inspected));
 }
 
@@ -98,13 +93,10 @@ std::string launches_section(const Inspected& inspected, Device device) {
       "launches", "What each way of freezing saves",
       "<p>The same network, one training step, three times; the counters are those of the engine. <em>Frozen "
       "prefix</em>: only the last stage learns. Nothing in front of it needs a gradient, so no backward "
-      "kernel runs "
-      "there, and batchnorms are folded into the convolutions. <em>Frozen, passed through</em>: the first "
-      "stage "
-      "learns too. Now the gradient has to travel through the frozen middle (<code>backward_data</code>), "
-      "though "
-      "none of its weights gets one (<code>backward_weight</code>). <em>Trainable</em>: everything is paid "
-      "for.</p>\n" +
+      "kernel runs there, and batchnorms are folded into the convolutions. <em>Frozen, passed through</em>: "
+      "the first stage learns too. Now the gradient has to travel through the frozen middle "
+      "(<code>backward_data</code>), though none of its weights gets one (<code>backward_weight</code>). "
+      "<em>Trainable</em>: everything is paid for.</p>\n" +
           launches_html(launches));
 }
 
@@ -112,12 +104,11 @@ std::string probes_section(const Inspected& inspected, const InspectedImages& im
                            const std::vector<StageFeatures>& stages) {
   std::string text = fmt::format(
       "<p>How much of the answer can be read off each stage by a straight line? After every stage the "
-      "picture of "
-      "each channel is averaged, and a linear classifier (ridge regression of one-hot labels on standardised "
-      "features, penalty {}·n, in closed form) is fitted to the training images and measured on those held "
-      "back. "
-      "Where the curve rises, the network has made the classes easier to tell apart. Where two curves part, "
-      "fine-tuning made the difference.</p>\n",
+      "picture of each channel is averaged, and a linear classifier (ridge regression of one-hot labels on "
+      "standardised features, penalty {}·n, in closed form) is fitted to the training images and measured on "
+      "those held back. Where the curve rises, the network has made the classes easier to tell apart. Where "
+      "two curves part, fine-tuning made them so. Where they do not, though the report’s accuracy rose, the "
+      "classes were as separable before, and the head had not made the most of it.</p>\n",
       kRidge);
   text += probes_html(inspected, images, stages);
   const std::string alignment = alignment_html(inspected, stages);
@@ -144,14 +135,10 @@ std::string plane_section(const Inspected& inspected, const InspectedImages& ima
       fmt::format(
           "<p>What the head reads is {} numbers an image; here they are drawn in two. <em>t-SNE</em> keeps "
           "neighbours together and says nothing about distances between groups. <em>Principal "
-          "components</em> are "
-          "the two directions of greatest variance: honest about distances, but they overlap. Each point is "
-          "the "
-          "letter of its class. If the colours of <em>signers</em> form groups within a class, the network "
-          "also "
-          "recognises whose hand it is: that is what random folds reward and new people do not. Rest on a "
-          "point, or "
-          "use the arrow keys, to see which image it is.</p>\n",
+          "components</em> are the two directions of greatest variance: honest about distances, but they "
+          "overlap. Each point is the letter of its class. If the colours of <em>signers</em> form groups "
+          "within a class, the network also recognises whose hand it is: that is what random folds reward "
+          "and new people do not. Rest on a point, or use the arrow keys, to see which image it is.</p>\n",
           last.after.columns) +
           plane_html(inspected, images, last));
 }
@@ -159,11 +146,9 @@ std::string plane_section(const Inspected& inspected, const InspectedImages& ima
 std::string filters_section(const Inspected& inspected) {
   return section("filters", "Filters of the stem",
                  "<p>The kernels of the first convolution, each around grey and scaled to its own largest "
-                 "weight. A pretrained "
-                 "stem shows edges in all directions and blobs of opposed colours, which serve hands as well "
-                 "as anything else: "
-                 "that is why it can stay frozen. Noise without structure would be a stem that has learned "
-                 "little.</p>\n" +
+                 "weight. A pretrained stem shows edges in all directions and blobs of opposed colours, "
+                 "which serve hands as well as anything else: that is why it can stay frozen. Noise without "
+                 "structure would be a stem that has learned little.</p>\n" +
                      filters_html(inspected));
 }
 
@@ -171,12 +156,9 @@ std::string examples_section(const Inspected& inspected, const data::ImageStore&
                              const std::vector<int>& places, Device device) {
   std::string text =
       "<p>Grad-CAM shows what in the picture speaks for the true class: activations of the last stage that "
-      "is still "
-      "a picture, weighed by the gradient of the class’s logit. No weight needs a gradient for that, so it "
-      "works on "
-      "frozen trunks. Below it, of each stage the eight channels that respond most, each scaled to its own "
-      "maximum; "
-      "from stage to stage the maps get coarser and choosier.";
+      "is still a picture, weighed by the gradient of the class’s logit. No weight needs a gradient for "
+      "that, so it works on frozen trunks. Below it, of each stage the eight channels that respond most, "
+      "each scaled to its own maximum; from stage to stage the maps get coarser and choosier.";
   if (inspected.chain.size() > 1) {
     text += " The first images are those that fine-tuning put right.";
     if (inspected.before->fold != inspected.after.fold) {

@@ -133,10 +133,8 @@ class Plane {
     text += "</form>\n<figure class=\"plane\">\n";
     text += fmt::format(
         "<svg id=\"plane\" viewBox=\"0 0 {} {}\" data-colour=\"class\" role=\"img\" aria-label=\"The {} "
-        "images "
-        "as points: near ones look alike to the network. The table below says how many neighbours share "
-        "class "
-        "and signer.\">\n",
+        "images as points: near ones look alike to the network. The table below says how many neighbours "
+        "share class and signer.\">\n",
         kSide, kSide, images_.places.size());
     for (size_t i = 0; i < images_.places.size(); ++i) text += point(i);
     text +=
@@ -252,8 +250,8 @@ std::string probes_html(const Inspected& inspected, const InspectedImages& image
   }
   text += framed("Linear probes", table + "</tr></thead>\n<tbody>\n" + rows + "</tbody>\n</table>\n");
   return text + fmt::format(
-                    "<p class=\"note\">{} images to learn from, {} to measure on: those that {} held "
-                    "back (fold {}).</p>\n",
+                    "<p class=\"note\">{} images to learn from, {} to measure on: those that {} held back "
+                    "(fold {}).</p>\n",
                     images.train.size(), images.validation.size(), esc(inspected.model),
                     inspected.after.fold + 1);
 }

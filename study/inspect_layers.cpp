@@ -238,8 +238,7 @@ std::string drift_html(const Inspected& inspected) {
   const auto phases = phases_of(inspected);
   if (phases.empty()) {
     return "<p>How the layers moved was not recorded: this run was trained by an older version of signet. "
-           "Runs "
-           "now write it, as <code>drift_MODEL.csv</code>.</p>\n";
+           "Runs now write it, as <code>drift_MODEL.csv</code>.</p>\n";
   }
   models::Network& network = *inspected.after.network;
   std::map<std::string, std::string> stages;

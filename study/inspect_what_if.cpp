@@ -258,27 +258,22 @@ const std::vector<WhatIfQuestion>& what_if_questions() {
   static const std::vector<WhatIfQuestion> questions{
       {"bn", "Batchnorm: fixed statistics, or each batch’s own?",
        "Frozen weights do not stop a batchnorm in training mode: it normalises by the batch and moves its "
-       "running "
-       "mean and variance. Then an image’s features depend on its neighbours, and in use, by the running "
-       "statistics, they are others than in training. Compare the validation accuracies."},
+       "running mean and variance. Then an image’s features depend on its neighbours, and in use, by the "
+       "running statistics, they are others than in training. Compare the validation accuracies."},
       {"normalisation", "What if the pixels are not normalised?",
        "The trunk was trained on pixels with a mean and deviation taken out. A program that forgets this "
-       "still "
-       "gives answers, and no error. Wrong only in use is the usual accident: the head then sees features "
-       "that it "
-       "was not trained on. Wrong in training too, the head adapts, to features that are worse."},
+       "still gives answers, and no error. Wrong only in use is the usual accident: the head then sees "
+       "features that it was not trained on. Wrong in training too, the head adapts, to features that are "
+       "worse."},
       {"bgr", "What if red and blue are exchanged?",
        "Some libraries decode pictures as blue, green, red. Nothing fails, skin turns blue, and the colour "
-       "filters "
-       "of the stem answer to the wrong colours."},
+       "filters of the stem answer to the wrong colours."},
       {"flip", "Flip the training images, or not?",
        "Mirror images are free training data where left and right mean the same. A mirrored right hand is a "
-       "left "
-       "hand: whether that helps depends on who will use the network. Look at both columns of figures: "
-       "images as "
-       "they are, and mirror images."},
+       "left hand: whether that helps depends on who will use the network. Compare the rows on images as "
+       "they are, and those on mirror images."},
       {"split", "Random folds, or a person a fold?",
-       "On random folds almost every validation image has a near-twin in training. With a person a fold, the "
+       "Drawn at random, many validation images have a near-twin in training. With a person a fold, the "
        "network meets someone it has never seen. The distance between the two is what memory was worth."}};
   return questions;
 }
