@@ -51,6 +51,7 @@ int run(int argc, char** argv) {
   apps::add_serve(app);
   apps::add_data(app);
   apps::add_report(app);
+  apps::add_inspect(app);
   apps::add_bench(app);
   apps::add_info(app);
   apps::add_profile_kernel(app);

@@ -13,6 +13,7 @@ void add_export(CLI::App& app);
 void add_serve(CLI::App& app);
 void add_data(CLI::App& app);
 void add_report(CLI::App& app);
+void add_inspect(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_info(CLI::App& app);
 void add_profile_kernel(CLI::App& app);

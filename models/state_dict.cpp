@@ -81,6 +81,19 @@ std::vector<float> to_channels_last(const float* values, const Shape& ohwc) {
   return transposed(values, ohwc[0], ohwc[3], ohwc[1] * ohwc[2]);
 }
 
+std::map<std::string, int> tensor_stages(Network& network) {
+  std::map<const Tensor*, int> places;
+  for (int stage = 0; stage < network.stage_count(); ++stage) {
+    for (nn::Module* module : network.stage_modules(stage)) {
+      for (const auto& p : module->parameters()) places[p.tensor] = stage;
+      for (const auto& b : module->buffers()) places[b.tensor] = stage;
+    }
+  }
+  std::map<std::string, int> stages;
+  for (const auto& t : all_tensors(network)) stages[t.name] = places.at(t.tensor);
+  return stages;
+}
+
 std::vector<std::string> head_names(Network& network) {
   std::set<const Tensor*> of_head;
   for (nn::Module* module : network.stage_modules(network.stage_count() - 1)) {

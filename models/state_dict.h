@@ -1,6 +1,7 @@
 #pragma once
 // Moving weights between a network and an archive, by torchvision's names and axis order.
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,9 @@ std::vector<std::string> head_names(Network& network);
 
 /// The network's tensors in the files' axis order, batchnorm counters ("num_batches_tracked") included.
 Archive save_weights(Network& network);
+
+/// The stage of every parameter and buffer of a network, by the tensor's name.
+std::map<std::string, int> tensor_stages(Network& network);
 
 /// A deep copy of the parameters, buffers and batchnorm counters of a network's stages from `first_stage` on,
 /// for rolling back to an earlier epoch and for resuming a run to the same bits.

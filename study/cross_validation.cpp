@@ -100,8 +100,16 @@ models::Network& CrossValidation::trunk(const ModelPlan& plan) {
                                  plan.width, context_.options.device);
     models::load_weights(*found, *context_.weights, context_.options.weights.string(), true);
     found->set_trainable(false);
+    trunk_drift_.emplace(trunk_name(plan), DriftMeter(*found, 0, found->stage_count() - 1));
   }
   return *found;
+}
+
+std::vector<TensorRecord> CrossValidation::measure_trunk(const ModelPlan& plan,
+                                                         const models::Network& network) {
+  const int untouched = untouched_stages(plan, network);
+  if (untouched == 0) return {};
+  return trunk_drift_.at(trunk_name(plan)).measure(untouched);
 }
 
 std::unique_ptr<models::Network> CrossValidation::initial_network(const ModelPlan& plan, int fold) {
@@ -249,6 +257,7 @@ void CrossValidation::run_sharing(const ModelPlan& plan, PlanResult& result, Tra
       if (t->finished() || t->next_epoch() != epoch) continue;
       of_epoch.push_back(t->run_epoch(&train, validation, ignore));
     }
+    const auto frozen = measure_trunk(plan, trainers.front()->network());
     Scores mean_train, mean_validation;
     mean_train.accuracy = mean_train.loss = mean_validation.accuracy = mean_validation.loss = 0;
     for (auto& record : of_epoch) {
@@ -260,6 +269,7 @@ void CrossValidation::run_sharing(const ModelPlan& plan, PlanResult& result, Tra
       mean_train.loss += share * record.train.loss;
       mean_validation.accuracy += share * record.validation.accuracy;
       mean_validation.loss += share * record.validation.loss;
+      record.tensors.insert(record.tensors.begin(), frozen.begin(), frozen.end());
       result.record.epochs.push_back(record);
     }
     sort_by_fold(result.record.epochs);
@@ -293,9 +303,11 @@ void CrossValidation::run_alone(const ModelPlan& plan, PlanResult& result, Train
                             images);
     const ImageSource train =
         image_source(plan, trainer.network(), view(plan, trainer.network(), std::max(epoch, 1)));
-    const EpochRecord record =
+    EpochRecord record =
         trainer.run_epoch(&train, validation, [&](int64_t done) { context_.progress.advance(done); });
     context_.progress.finish();
+    const auto frozen = measure_trunk(plan, trainer.network());
+    record.tensors.insert(record.tensors.begin(), frozen.begin(), frozen.end());
     result.record.epochs.push_back(record);
     result.record.seconds += record.seconds;
     save(plan, result, trainers);

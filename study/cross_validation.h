@@ -70,6 +70,8 @@ class CrossValidation {
 
   std::unique_ptr<models::Network> initial_network(const ModelPlan& plan, int fold);
   models::Network& trunk(const ModelPlan& plan);
+  /// The records of the tensors that a plan leaves untouched, which all folds share.
+  std::vector<TensorRecord> measure_trunk(const ModelPlan& plan, const models::Network& network);
   bool shares_trunk(const ModelPlan& plan, const models::Network& network) const;
   /// The augmentation that an epoch (0: none) trains on, by number.
   int view(const ModelPlan& plan, const models::Network& network, int epoch) const;
@@ -89,6 +91,7 @@ class CrossValidation {
   std::vector<int> folds_;
   int fold_count_;
   std::map<std::string, std::unique_ptr<models::Network>> trunks_;
+  std::map<std::string, DriftMeter> trunk_drift_;  ///< of the trunks
   std::map<std::string, PlanResult> results_;
   std::map<std::string, ModelPlan> plans_;
 };

@@ -42,7 +42,8 @@ FoldTrainer::FoldTrainer(const ModelPlan& plan, int fold, std::unique_ptr<models
       samples_(std::move(samples)),
       seed_(seed),
       first_changed_(first_changed),
-      stopping_(plan.training.patience > 0 ? plan.training.patience : std::numeric_limits<int64_t>::max()) {
+      stopping_(plan.training.patience > 0 ? plan.training.patience : std::numeric_limits<int64_t>::max()),
+      drift_(*network_, first_changed, network_->stage_count()) {
   const TrainingOptions& t = plan_.training;
   if (!plan_.first_trainable.empty()) first_stage_ = network_->stage_index(plan_.first_trainable);
   next_epoch_ = plan_.keep_best ? 0 : 1;
@@ -78,6 +79,7 @@ EpochRecord FoldTrainer::run_epoch(const Source* train, const Source& validation
   record.validation = evaluate(*network_, validation, samples_.validation, plan_.training.batch_size,
                                samples_.classes, progress)
                           .scores;
+  record.tensors = drift_.measure(network_->stage_count());
   schedule_->report(record.validation.loss);
   if (stopping_.report(next_epoch_, record.validation.loss)) best_ = last();
   ++next_epoch_;
@@ -94,11 +96,17 @@ Scores FoldTrainer::train_epoch(const Source& source, const std::function<void(i
   network_->freeze_before(first_stage_, plan_.batch_statistics);
   const auto order = data::shuffled(samples_.train, seed_, fnv1a(plan_.name) + uint64_t(fold_), next_epoch_);
   ScoreAccumulator scores(samples_.classes);
+  const int64_t batches = (int64_t(order.size()) + t.batch_size - 1) / t.batch_size;
+  int64_t batch = 0;
   source.each_batch(order, t.batch_size, [&](const Input& input) {
+    // A step in the middle: the last batch may be a short one.
+    const bool watched = batch++ == (batches - 1) / 2;
     network_->set_random_key(philox_derive(key, uint64_t(fold_), uint64_t(optimizer_->steps())));
     const Tensor logits = step_->run(input, source.stage());
+    if (watched) drift_.before_step();
     if (t.clip_grad > 0) optim::clip_gradient_norm(optimizer_->parameters(), t.clip_grad);
     optimizer_->step(rate);
+    if (watched) drift_.after_step();
     scores.add_batch(logits.to_vector(), input.label_values);
     progress(input.labels.size());
   });

@@ -10,6 +10,7 @@
 #include "models/state_dict.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "study/drift_meter.h"
 #include "study/metrics.h"
 #include "study/plan.h"
 #include "study/records.h"
@@ -53,7 +54,8 @@ class FoldTrainer {
   /// first that trains.
   int next_epoch() const { return next_epoch_; }
   bool finished() const;
-  /// Runs the next epoch. `train` may be null for epoch 0.
+  /// Runs the next epoch. `train` may be null for epoch 0. The record's tensors are those of the stages from
+  /// `first_changed` on.
   EpochRecord run_epoch(const Source* train, const Source& validation,
                         const std::function<void(int64_t)>& progress);
 
@@ -89,6 +91,7 @@ class FoldTrainer {
   std::unique_ptr<optim::Schedule> schedule_;
   optim::EarlyStopping stopping_;
   models::Snapshot best_;
+  DriftMeter drift_;
 };
 
 }  // namespace signet::study

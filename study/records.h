@@ -14,6 +14,20 @@
 
 namespace signet::study {
 
+/// One tensor of a network at the end of an epoch, set beside the phase's start. Norms are 2-norms.
+struct TensorRecord {
+  std::string tensor;  ///< its name in checkpoints, "layer4.1.bn2.running_var"
+  double norm = 0;
+  double start_norm = 0;
+  double distance = 0;  ///< norm of (now - start): exactly 0 where nothing has changed a bit
+  /// Of one step in the middle of the epoch: the norm of the gradient (before any clipping) and of what the
+  /// optimiser changed; 0 where there is no gradient.
+  double gradient_norm = 0;
+  double update_norm = 0;
+
+  bool operator==(const TensorRecord&) const = default;
+};
+
 /// One line of results.csv. Folds count from 0; epoch 0 is the state before the phase trains (its `train` is
 /// then left unmeasured).
 struct EpochRecord {
@@ -26,6 +40,7 @@ struct EpochRecord {
   Scores validation;  ///< after the epoch
   double seconds = 0;
   double images_per_second = 0;
+  std::vector<TensorRecord> tensors;  ///< of the network; empty in records of older versions
 
   bool operator==(const EpochRecord&) const = default;
 };

@@ -39,6 +39,15 @@ Json object(const Scores& scores) {
           {"count", scores.count}};
 }
 
+Json object(const TensorRecord& record) {
+  return {{"tensor", record.tensor},
+          {"norm", number(record.norm)},
+          {"start_norm", number(record.start_norm)},
+          {"distance", number(record.distance)},
+          {"gradient_norm", number(record.gradient_norm)},
+          {"update_norm", number(record.update_norm)}};
+}
+
 Json object(const EpochRecord& record) {
   return {{"model", record.model},
           {"phase", record.phase},
@@ -48,7 +57,8 @@ Json object(const EpochRecord& record) {
           {"train", object(record.train)},
           {"validation", object(record.validation)},
           {"seconds", number(record.seconds)},
-          {"images_per_second", number(record.images_per_second)}};
+          {"images_per_second", number(record.images_per_second)},
+          {"tensors", list(record.tensors)}};
 }
 
 Json object(const Prediction& prediction) {
@@ -142,6 +152,18 @@ void read(const Json& json, Scores& scores) {
   json.at("count").get_to(scores.count);
 }
 
+template <class Item>
+void read(const Json& json, std::vector<Item>& items);
+
+void read(const Json& json, TensorRecord& record) {
+  json.at("tensor").get_to(record.tensor);
+  record.norm = to_double(json.at("norm"));
+  record.start_norm = to_double(json.at("start_norm"));
+  record.distance = to_double(json.at("distance"));
+  record.gradient_norm = to_double(json.at("gradient_norm"));
+  record.update_norm = to_double(json.at("update_norm"));
+}
+
 void read(const Json& json, EpochRecord& record) {
   json.at("model").get_to(record.model);
   json.at("phase").get_to(record.phase);
@@ -152,6 +174,7 @@ void read(const Json& json, EpochRecord& record) {
   read(json.at("validation"), record.validation);
   record.seconds = to_double(json.at("seconds"));
   record.images_per_second = to_double(json.at("images_per_second"));
+  if (json.contains("tensors")) read(json.at("tensors"), record.tensors);
 }
 
 void read(const Json& json, Prediction& prediction) {

@@ -10,17 +10,17 @@
 #include <vector>
 
 #include "data/leakage.h"
+#include "study/html.h"
 #include "study/progress.h"
 #include "study/report_assets.h"
 #include "study/report_images.h"
 #include "study/report_model.h"
 #include "study/report_run.h"
+#include "study/run_images.h"
 #include "study/svg_canvas.h"
 #include "study/table.h"
-#include "tensor/base64.h"
 #include "tensor/error.h"
 #include "tensor/files.h"
-#include "tensor/sha256.h"
 
 namespace signet::study {
 namespace fs = std::filesystem;
@@ -30,23 +30,6 @@ constexpr size_t kExamples = 2;  ///< images of a class in the gallery
 
 std::string esc(std::string_view text) {
   return escaped_for_xml(text);
-}
-
-std::string percent(double share) {
-  return std::isfinite(share) ? fmt::format("{:.1f}%", 100 * share) : "–";
-}
-
-std::string framed(const std::string& name, const std::string& table) {
-  return fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n{}</div>\n",
-                     esc(name), table);
-}
-
-/// A script's digest as a content security policy names it.
-std::string script_digest(std::string_view script) {
-  const std::string hex = sha256_hex(script);
-  std::string bytes;
-  for (size_t i = 0; i < hex.size(); i += 2) bytes += char(std::stoi(hex.substr(i, 2), nullptr, 16));
-  return "sha256-" + base64(bytes);
 }
 
 std::string split_in_words(const std::string& split) {
@@ -74,26 +57,17 @@ class Page {
 
   std::string html() const {
     const std::string title = fmt::format("{}: {}", run_.option("verb"), name_);
-    std::string text = fmt::format(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-        "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src &apos;none&apos;; img-src data:; "
-        "style-src &apos;unsafe-inline&apos;; script-src &apos;{}&apos;\"/>\n"
-        "<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n",
-        script_digest(report_script()), esc(title), report_style());
-    text += "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n";
-    text += header(title) + "<main id=\"main\">\n" + notices() + comparison() + side_by_side() + gallery() +
-            models() + about() + "</main>\n";
-    text += fmt::format(
+    std::string body = header(title) + "<main id=\"main\">\n" + notices() + comparison() + side_by_side() +
+                       gallery() + models() + about() + "</main>\n";
+    body += fmt::format(
         "<footer><p>Written by signet {}. Nothing in this page is loaded from elsewhere.</p></footer>\n",
         SIGNET_VERSION);
-    text +=
+    body +=
         "<dialog id=\"viewer\" aria-labelledby=\"viewer-title\">\n<form method=\"dialog\"><h2 "
         "id=\"viewer-title\">Images</h2><button>Close</button></form>\n<p "
         "id=\"viewer-note\"></p>\n<ul id=\"viewer-list\"></ul>\n</dialog>\n";
-    text += images_.sprites();
-    return text + fmt::format("<script>{}</script>\n</body>\n</html>\n", report_script());
+    return html_page(
+        {title, std::string(report_style()), std::string(report_script()), body + images_.sprites()});
   }
 
  private:
@@ -438,40 +412,15 @@ fs::path write_report(const fs::path& folder, const data::ImageStore* images, co
 
 ReportOutcome rebuild_report(const fs::path& folder, const fs::path& data, bool original) {
   const Args args = RunFolder::existing(folder).read_args();
-  const auto option = [&](const char* name) -> std::string {
-    const auto found = std::ranges::find(args, name, [](const auto& arg) { return arg.first; });
-    return found == args.end() ? "" : argument_text(found->second);
-  };
   ReportOptions options;
   options.original = original;
-  std::optional<data::ImageStore> store;
-  Progress progress;
-  try {
-    const std::string pattern = option("name_pattern");
-    auto dataset = data::scan_dataset(data.empty() ? fs::path(option("data")) : data,
-                                      pattern.empty() ? data::NamePattern() : data::NamePattern(pattern));
-    progress.start("reading images", dataset.size());
-    int64_t before = 0;
-    data::StoreOptions store_options;
-    store_options.max_bytes = int64_t{1} << 30;
-    store_options.skip_bad = true;
-    store_options.progress = [&](int64_t done, int64_t) {
-      progress.advance(done - before);
-      before = done;
-    };
-    store.emplace(std::move(dataset), std::vector{data::kNearTwinSpec, ReportImages::kSpec}, store_options);
-    progress.finish();
-    if (store->content_hash() != option("dataset_hash")) {
-      options.notice =
-          "The images are no longer those of the run (their hash is another): pictures may be missing or "
-          "differ from what the networks saw.";
-    }
-  } catch (const Error& error) {
-    progress.finish();
+  const RunImages images = open_run_images(args, data, {data::kNearTwinSpec, ReportImages::kSpec});
+  options.notice = images.notice;
+  if (!images.store) {
     options.notice = fmt::format(
-        "The page has no pictures: {}. Write it again with signet report RUN --data FOLDER.", error.what());
+        "The page has no pictures: {}. Write it again with signet report RUN --data FOLDER.", images.notice);
   }
-  return {write_report(folder, store ? &*store : nullptr, options), options.notice};
+  return {write_report(folder, images.store ? &*images.store : nullptr, options), options.notice};
 }
 
 }  // namespace signet::study

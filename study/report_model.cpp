@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "kernels/parallel.h"
+#include "study/html.h"
 #include "study/progress.h"
 #include "study/report_curves.h"
 #include "study/svg_canvas.h"
@@ -26,18 +27,8 @@ std::string esc(std::string_view text) {
   return escaped_for_xml(text);
 }
 
-std::string percent(double share) {
-  return fmt::format("{:.1f}%", 100 * share);
-}
-
 bool surer(const Prediction* a, const Prediction* b) {
   return std::tuple(-a->probability, a->path) < std::tuple(-b->probability, b->path);
-}
-
-/// A scrolling frame that the keyboard reaches too.
-std::string framed(const std::string& name, const std::string& table) {
-  return fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n{}</div>\n",
-                     esc(name), table);
 }
 
 class Section {

@@ -106,6 +106,21 @@ std::string confusion_csv(const ConfusionMatrix& matrix, std::span<const std::st
   return csv.text();
 }
 
+/// Empty if no epoch measured its tensors.
+std::string drift_csv(std::span<const EpochRecord> epochs) {
+  CsvWriter csv(
+      {"fold", "epoch", "tensor", "norm", "start_norm", "distance", "gradient_norm", "update_norm"});
+  bool any = false;
+  for (const auto& epoch : epochs) {
+    for (const auto& t : epoch.tensors) {
+      csv.row(epoch.fold, epoch.epoch, t.tensor, t.norm, t.start_norm, t.distance, t.gradient_norm,
+              t.update_norm);
+      any = true;
+    }
+  }
+  return any ? csv.text() : "";
+}
+
 /// What a run that was killed in its very first moment leaves.
 bool is_begun_args(const fs::path& path) {
   return is_unfinished(path) && path.filename().string().starts_with("args.json.");
@@ -296,6 +311,22 @@ std::optional<ModelResult> RunFolder::read_record(const std::string& model) cons
   return model_result_from_json(record->second, path.string());
 }
 
+std::vector<DriftRow> RunFolder::read_drift(const std::string& model) const {
+  const fs::path path = file(fmt::format("drift_{}.csv", model));
+  if (!fs::exists(path)) return {};
+  const CsvTable table = read_csv(path);
+  const Columns columns(table, path.string());
+  std::vector<DriftRow> rows;
+  for (const auto& row : table.rows) {
+    rows.push_back({columns.whole(row, "fold"),
+                    columns.whole(row, "epoch"),
+                    {columns.text(row, "tensor"), columns.number(row, "norm"),
+                     columns.number(row, "start_norm"), columns.number(row, "distance"),
+                     columns.number(row, "gradient_norm"), columns.number(row, "update_norm")}});
+  }
+  return rows;
+}
+
 void RunFolder::write_model(const ModelResult& result, std::span<const std::string> classes,
                             std::span<const EpochRecord> curve_epochs,
                             std::span<const PhaseOutcome> curve_outcomes) const {
@@ -307,6 +338,8 @@ void RunFolder::write_model(const ModelResult& result, std::span<const std::stri
                    classification_report(matrix, classes));
   write_atomically(file(fmt::format("curves_{}.svg", model)),
                    curves_svg(curve_epochs, curve_outcomes, model));
+  const std::string drift = drift_csv(result.epochs);
+  if (!drift.empty()) write_atomically(file(fmt::format("drift_{}.csv", model)), drift);
 }
 
 }  // namespace signet::study

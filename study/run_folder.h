@@ -25,6 +25,15 @@ struct SplitRow {
   bool operator==(const SplitRow&) const = default;
 };
 
+/// One line of drift_<model>.csv.
+struct DriftRow {
+  int fold = 0;
+  int epoch = 0;
+  TensorRecord record;
+
+  bool operator==(const DriftRow&) const = default;
+};
+
 class RunFolder {
  public:
   /// Makes `parent`/<verb>/<name>N/ with the first N that is greater than all there are; two runs started at
@@ -82,8 +91,13 @@ class RunFolder {
   /// The record kept in it, with every figure of every epoch; none where the file is missing.
   std::optional<ModelResult> read_record(const std::string& model) const;
 
+  /// drift_<model>.csv as write_model wrote it; empty where the file is missing.
+  std::vector<DriftRow> read_drift(const std::string& model) const;
+
   /// confusion_<model>.csv (rows are the true class), confusion_<model>.svg and
-  /// classification_report_<model>.txt, from the model's out-of-fold predictions, and curves_<model>.svg from
+  /// classification_report_<model>.txt, from the model's out-of-fold predictions, drift_<model>.csv (how far
+  /// each tensor is from the phase's start, by fold and epoch; not for records without it), and
+  /// curves_<model>.svg from
   /// `curve_epochs` and `curve_outcomes` (the model's own, preceded by those of the phases it continues).
   void write_model(const ModelResult& result, std::span<const std::string> classes,
                    std::span<const EpochRecord> curve_epochs,

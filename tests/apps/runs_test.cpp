@@ -116,6 +116,40 @@ TEST_CASE("report refuses what is no run") {
   check_refused(folder, {"report"}, {"signet report needs run"});
 }
 
+TEST_CASE("inspect writes its page and answers questions") {
+  const Folder folder;
+  copy_classes(folder, {"a", "b", "v"});
+  check_succeeds(folder, narrow({"cv", "--data", "data", "--weights", narrow_checkpoint().string(),
+                                 "--freeze", "layer3", "--output", "run"}));
+  CHECK(check_succeeds(folder, {"inspect", "run"}).out == "written to run/inspect.html\n");
+  CHECK(contains(folder.read("run/inspect.html"), "signet inspect run --what-if flip"));
+  const Result answer = check_succeeds(folder, {"inspect", "run", "--what-if", "flip"});
+  CHECK(contains(answer.out, "trained with flips, used on mirror images"));
+  CHECK(contains(answer.out, "the page shows it after: signet inspect run\n"));
+  check_succeeds(folder, {"inspect", "run"});
+  CHECK_FALSE(contains(folder.read("run/inspect.html"), "signet inspect run --what-if flip"));
+  CHECK(contains(folder.read("run/inspect.html"), "signet inspect run --what-if bgr"));
+
+  fs::rename(folder / "data", folder / "moved");
+  check_refused(folder, {"inspect", "run"}, {"data: there is no such folder", "--data"});
+  check_succeeds(folder, {"inspect", "run", "--data", "moved"});
+  check_refused(folder, {"inspect", "run", "--what-if", "rain"}, {"rain", "bgr"});
+}
+
+TEST_CASE("inspect looks at networks without convolutions and without a past") {
+  const Folder folder;
+  copy_classes(folder, {"a", "b", "v"});
+  check_succeeds(
+      folder, {"cv", "--data", "data", "--model", "mlp", "--epochs", "2", "--folds", "2", "--output", "run"});
+  check_succeeds(folder, {"inspect", "run"});
+  const std::string page = folder.read("run/inspect.html");
+  CHECK(contains(page, "mlp stands alone here"));
+  CHECK(contains(page, "reads no colours"));
+  check_refused(folder, {"inspect", "run", "--what-if", "flip"}, {"mlp was trained from scratch", "--model"});
+  check_refused(folder, {"inspect", "run", "--model", "cnn"}, {"--model cnn", "mlp"});
+  check_refused(folder, {"inspect", "moved"}, {"moved", "holds no run"});
+}
+
 TEST_CASE("--dry-run says what would be done and writes nothing") {
   const Folder folder;
   const Result result = check_succeeds(folder, {"study", "--data", signs().string(), "--models", "mlp,cnn",

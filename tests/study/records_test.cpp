@@ -30,7 +30,8 @@ EpochRecord odd_epoch() {
           .train = Scores(),
           .validation = odd_scores(),
           .seconds = 12.345678901234567,
-          .images_per_second = -std::numeric_limits<double>::infinity()};
+          .images_per_second = -std::numeric_limits<double>::infinity(),
+          .tensors = {{"layer4.1.bn2.running_var", 0.1 + 0.2, 1e-300, 0, 12.345678901234567, 3e-5}}};
 }
 
 Prediction odd_prediction() {

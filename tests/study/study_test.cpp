@@ -6,6 +6,8 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 
@@ -16,6 +18,7 @@
 #include "study/checkpoint.h"
 #include "study/csv.h"
 #include "study/interrupt.h"
+#include "study/run_folder.h"
 #include "tensor/error.h"
 #include "tensor/files.h"
 
@@ -115,7 +118,8 @@ TEST_CASE("a run folder holds what was promised") {
   for (const char* name :
        {"args.json", "splits.csv", "results.csv", "predictions.csv", "summary.json", "confusion_mlp.csv",
         "confusion_mlp.svg", "curves_resnet18-fc.svg", "classification_report_resnet18-layer4.txt",
-        "report.html", "weights/mlp-last.safetensors", "weights/resnet18-fc-best.safetensors"}) {
+        "report.html", "drift_mlp.csv", "drift_resnet18-layer4.csv", "weights/mlp-last.safetensors",
+        "weights/resnet18-fc-best.safetensors"}) {
     CHECK_MESSAGE(fs::exists(folder / name), name);
   }
   const auto predictions = read_csv(folder / "predictions.csv");
@@ -222,6 +226,49 @@ TEST_CASE("a frozen trunk is the weights file's to the bit after training the he
   for (const auto& [name, array] : weights.entries) {
     INFO(name);
     if (!name.starts_with("fc.")) CHECK((*trained.find(name) == array));
+  }
+}
+
+TEST_CASE("the drift of a run: exactly 0 where frozen, that of the checkpoints where trained") {
+  const RunFolder folder = RunFolder::existing(reference_run());
+  const auto moved = [](const DriftRow& row) { return row.record.distance != 0; };
+  const auto is_head = [](const DriftRow& row) { return row.record.tensor.starts_with("fc."); };
+  const auto is_layer4 = [](const DriftRow& row) { return row.record.tensor.starts_with("layer4."); };
+  const auto head_only = folder.read_drift("resnet18-fc"), layer4 = folder.read_drift("resnet18-layer4");
+  // 62 parameters and 40 running statistics; 3 folds of 3 epochs, and of 2 after an epoch 0.
+  CHECK(head_only.size() == 3 * 3 * 102);
+  CHECK(layer4.size() == 3 * 3 * 102);
+  for (const auto& row : head_only) {
+    CHECK_MESSAGE(moved(row) == is_head(row), row.record.tensor);
+    CHECK_MESSAGE((row.record.gradient_norm > 0) == is_head(row), row.record.tensor);
+    CHECK_MESSAGE((row.record.update_norm > 0) == is_head(row), row.record.tensor);
+  }
+  for (const auto& row : layer4) {
+    CHECK_MESSAGE(moved(row) == (row.epoch > 0 && (is_head(row) || is_layer4(row))), row.record.tensor);
+    CHECK(row.record.norm <= (row.record.start_norm + row.record.distance) * 1.000001);
+  }
+  // The same distance between the two checkpoints that the last epoch of the best fold lies between.
+  const auto before = models::read_safetensors(folder.weights("resnet18-fc", "last"));
+  const auto after = models::read_safetensors(folder.weights("resnet18-layer4", "last"));
+  const std::string name = "layer4.1.bn2.running_var";
+  const auto from = models::to_f32(*before.find(name)), to = models::to_f32(*after.find(name));
+  double sum = 0;
+  for (size_t i = 0; i < from.size(); ++i) sum += (double(to[i]) - from[i]) * (double(to[i]) - from[i]);
+  const auto found = std::ranges::count_if(layer4, [&](const DriftRow& row) {
+    return row.record.tensor == name && row.epoch == 2 && row.record.distance == std::sqrt(sum);
+  });
+  CHECK(found >= 1);
+}
+
+TEST_CASE("statistics that follow the batches drift though the weights are frozen") {
+  auto options = world().options("bn-train", {"fc"});
+  options.plans[0].batch_statistics = true;
+  options.plans[0].all_folds = false;
+  options.plans[0].folds = {0};
+  for (const auto& row : RunFolder::existing(run_study(options).folder).read_drift("resnet18-fc")) {
+    const std::string& name = row.record.tensor;
+    const bool moves = name.find("running_") != name.npos || name.starts_with("fc.");
+    CHECK_MESSAGE((row.record.distance != 0) == moves, name);
   }
 }
 

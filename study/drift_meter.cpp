@@ -1,0 +1,95 @@
+#include "study/drift_meter.h"
+
+#include <cmath>
+#include <span>
+
+#include "kernels/parallel.h"
+#include "models/state_dict.h"
+
+namespace signet::study {
+namespace {
+
+/// The elements where they are, or, if they are in a device's memory, in `copy`.
+std::span<const float> elements(const Tensor& tensor, std::vector<float>& copy) {
+  if (tensor.device().on_host()) return {tensor.data(), size_t(tensor.size())};
+  copy = tensor.to_vector();
+  return copy;
+}
+
+/// On several threads where elements lie in the CPU's memory; a device's copies come one after the other.
+template <class Body>
+void for_each_tensor(int64_t count, bool on_host, const Body& body) {
+  if (on_host) {
+    parallel_for(count, body);
+  } else {
+    for (int64_t i = 0; i < count; ++i) body(i);
+  }
+}
+
+double norm_of(std::span<const float> values) {
+  double sum = 0;
+  for (const float v : values) sum += double(v) * v;
+  return std::sqrt(sum);
+}
+
+double distance_between(std::span<const float> a, std::span<const float> b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += (double(a[i]) - b[i]) * (double(a[i]) - b[i]);
+  return std::sqrt(sum);
+}
+
+}  // namespace
+
+DriftMeter::DriftMeter(models::Network& network, int first, int last) {
+  const auto stages = models::tensor_stages(network);
+  on_host_ = network.parameters().front().tensor->device().on_host();
+  auto all = network.parameters();
+  for (auto& buffer : network.buffers()) all.push_back(std::move(buffer));
+  for (const auto& named : all) {
+    const int stage = stages.at(named.name);
+    if (stage < first || stage >= last) continue;
+    Watched& w = watched_.emplace_back();
+    w.name = named.name;
+    w.tensor = *named.tensor;
+    w.stage = stage;
+    w.start = w.tensor.to_vector();
+    w.start_norm = norm_of(w.start);
+  }
+}
+
+void DriftMeter::before_step() {
+  for_each_tensor(int64_t(watched_.size()), on_host_, [&](int64_t i) {
+    Watched& w = watched_[size_t(i)];
+    if (!w.tensor.requires_grad() || !w.tensor.grad().defined()) return;
+    w.before = w.tensor.to_vector();
+    std::vector<float> copy;
+    w.gradient_norm = norm_of(elements(w.tensor.grad(), copy));
+  });
+}
+
+void DriftMeter::after_step() {
+  for_each_tensor(int64_t(watched_.size()), on_host_, [&](int64_t i) {
+    Watched& w = watched_[size_t(i)];
+    if (w.before.empty()) return;
+    std::vector<float> copy;
+    w.update_norm = distance_between(elements(w.tensor, copy), w.before);
+    w.before = {};
+  });
+}
+
+std::vector<TensorRecord> DriftMeter::measure(int last) {
+  std::vector<TensorRecord> records(watched_.size());
+  for_each_tensor(int64_t(watched_.size()), on_host_, [&](int64_t i) {
+    Watched& w = watched_[size_t(i)];
+    if (w.stage >= last) return;
+    std::vector<float> copy;
+    const auto now = elements(w.tensor, copy);
+    records[size_t(i)] = {w.name,          norm_of(now), w.start_norm, distance_between(now, w.start),
+                          w.gradient_norm, w.update_norm};
+    w.gradient_norm = w.update_norm = 0;
+  });
+  std::erase_if(records, [](const TensorRecord& record) { return record.tensor.empty(); });
+  return records;
+}
+
+}  // namespace signet::study
