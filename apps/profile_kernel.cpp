@@ -14,7 +14,7 @@ namespace signet::apps {
 namespace {
 
 struct Options {
-  std::string kernel, precision = "f32";
+  std::string kernel, precision = "f32", tile = "automatic";
   int64_t batch = 1, size = 28, in = 64, out = 64, window = 3, stride = 1, padding = 1;
   int64_t m = 128, n = 128, k = 128, rows = 1024, channels = 64;
 };
@@ -58,6 +58,7 @@ void profile(const Options& o) {
   sizes.conv = {o.batch, o.size, o.size, o.in, o.out, o.window, o.window, o.stride, o.padding, 1};
   sizes.m = o.m, sizes.n = o.n, sizes.k = o.k, sizes.rows = o.rows, sizes.channels = o.channels;
   sizes.precision = o.precision;
+  sizes.tile = o.tile;
   try {
     print(simt::profile_kernel(o.kernel, sizes));
   } catch (const std::invalid_argument& error) {
@@ -84,6 +85,8 @@ void add_profile_kernel(CLI::App& app) {
   auto options = std::make_shared<Options>();
   verb->add_option("kernel", options->kernel, "A function of kernels.h, or a rung of the ladder")->required();
   verb->add_option("--precision", options->precision, "How products multiply: f32, tf32 or bf16");
+  verb->add_option("--tile", options->tile,
+                   "What a block of threads computes of a product: automatic, small, narrow or large");
   verb->add_option("--batch", options->batch, "Convolution: images");
   verb->add_option("--size", options->size, "Convolution: height and width of the input");
   verb->add_option("--in", options->in, "Convolution: input channels");

@@ -28,8 +28,9 @@ KERNEL void relu_backward(real* dx, const real* dy, const real* y, int64_t n) KE
 
 /// y[n] = x[n] / (1 - probability) where philox_uniform of draw n is >= probability, else 0. Draw i is word i
 /// % 4 of philox(key, i / 4). Linear in x with the same mask, so that the gradient is the same call on dy. y
-/// may be x. 0 <= probability < 1.
-KERNEL void dropout(real* y, const real* x, double probability, PhiloxKey key, int64_t n) KERNEL_BODY;
+/// may be x. 0 <= probability < 1. The key lies in the device's memory, where a recorded launch finds the one
+/// that is then there.
+KERNEL void dropout(real* y, const real* x, double probability, const PhiloxKey* key, int64_t n) KERNEL_BODY;
 
 // ---- matrices
 

@@ -3,6 +3,7 @@
 // records the backward kernels of exactly those inputs: a frozen weight costs no dW, a frozen prefix nothing
 // at all.
 
+#include "kernels/philox.h"
 #include "tensor/autograd.h"
 #include "tensor/tensor.h"
 
@@ -53,8 +54,11 @@ Tensor add(const Tensor& a, const Tensor& b);
 Tensor flatten(const Tensor& x);
 /// x [batch, in], weight [out, in], bias [out] or undefined -> [batch, out].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
-/// Zeroes each element with the given probability (as key decides) and scales the others to keep the mean.
-Tensor dropout(const Tensor& x, double probability, PhiloxKey key);
+/// A key as a tensor: where a kernel finds it, and a recorded one (tensor/graph.h) whichever is there then.
+Tensor key_tensor(PhiloxKey key, Device device = {});
+/// Zeroes each element with the given probability (as key, a key_tensor on x's device, decides) and scales
+/// the others to keep the mean. The key may not change before the backward pass, which draws the mask again.
+Tensor dropout(const Tensor& x, double probability, const Tensor& key);
 /// x [batch, height, width, channels].
 Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding);
 /// [batch, height, width, channels] -> [batch, channels].

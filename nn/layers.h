@@ -71,7 +71,9 @@ class Linear : public Module {
 class Dropout : public Module {
  public:
   explicit Dropout(double probability_) : probability(probability_) {}
-  Tensor forward(const Tensor& x) const { return training() ? dropout(x, probability, random_key()) : x; }
+  Tensor forward(const Tensor& x) const {
+    return training() ? dropout(x, probability, random_key(x.device())) : x;
+  }
 
   double probability;
 };

@@ -1,5 +1,7 @@
 #include "nn/module.h"
 
+#include "nn/functions.h"
+
 namespace signet::nn {
 
 void Module::add_parameter(std::string name, Tensor& tensor, FileLayout layout, Shape layout_shape) {
@@ -64,7 +66,15 @@ void Module::set_batch_statistics(bool batch_statistics) {
 
 void Module::set_random_key(PhiloxKey key) {
   uint64_t place = 0;
-  visit([&](const std::string&, Module& m) { m.random_key_ = philox_derive(key, place++); });
+  visit([&](const std::string&, Module& m) {
+    m.random_key_ = philox_derive(key, place++);
+    if (m.key_tensor_.defined()) m.key_tensor_.copy_from(key_tensor(m.random_key_));
+  });
+}
+
+const Tensor& Module::random_key(Device device) const {
+  if (!key_tensor_.defined() || key_tensor_.device() != device) key_tensor_ = key_tensor(random_key_, device);
+  return key_tensor_;
 }
 
 int64_t Module::parameter_count(bool trainable_only) {

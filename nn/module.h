@@ -50,7 +50,9 @@ class Module {
   bool batch_statistics() const { return batch_statistics_; }
   /// The key from which every Dropout below draws its next mask (each its own).
   void set_random_key(PhiloxKey key);
-  PhiloxKey random_key() const { return random_key_; }
+  /// This module's own, in the memory of a device (nn::key_tensor): the same tensor each time, which
+  /// set_random_key overwrites.
+  const Tensor& random_key(Device device) const;
   /// Number of elements of all parameters, or of the trainable ones.
   int64_t parameter_count(bool trainable_only = false);
 
@@ -69,6 +71,7 @@ class Module {
   bool training_ = true;
   bool batch_statistics_ = true;
   PhiloxKey random_key_;
+  mutable Tensor key_tensor_;  // where random_key_ was asked for last
 };
 
 }  // namespace signet::nn

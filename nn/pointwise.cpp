@@ -1,8 +1,18 @@
+#include <array>
+#include <bit>
+
 #include "nn/check.h"
 #include "nn/functions.h"
 #include "tensor/launch.h"
 
 namespace signet::nn {
+namespace {
+
+const PhiloxKey* key_of(const Tensor& key) {
+  return reinterpret_cast<const PhiloxKey*>(key.data_i32());
+}
+
+}  // namespace
 
 Tensor relu(const Tensor& x) {
   Tensor y = Tensor::empty(x.shape(), x.device());
@@ -37,15 +47,21 @@ Tensor flatten(const Tensor& x) {
   return y;
 }
 
-Tensor dropout(const Tensor& x, double probability, PhiloxKey key) {
+Tensor key_tensor(PhiloxKey key, Device device) {
+  const auto words = std::bit_cast<std::array<int32_t, 4>>(key);
+  return Tensor::from(words, {int64_t(words.size())}, device);
+}
+
+Tensor dropout(const Tensor& x, double probability, const Tensor& key) {
   require(probability >= 0 && probability < 1, "dropout", "probability {} is not in [0, 1)", probability);
   Tensor y = Tensor::empty(x.shape(), x.device());
-  SIGNET_LAUNCH(x.device(), dropout, y.data(), x.data(), probability, key, x.size());
+  SIGNET_LAUNCH(x.device(), dropout, y.data(), x.data(), probability, key_of(key), x.size());
   const Gradient dx = gradient_of(x);
-  // The mask is drawn again from its key: nothing is saved.
-  record("dropout", y, {dx}, [dx, probability, key](Tensor dy) {
+  // The mask is drawn again from its key: nothing else is saved.
+  record("dropout", y, {dx}, [dx, probability, key, version = key.version()](Tensor dy) {
+    require(key.version() == version, "dropout", "the key was changed before the backward pass");
     Tensor result = dy.unique() ? dy : Tensor::empty(dy.shape(), dy.device());
-    SIGNET_LAUNCH(dy.device(), dropout, result.data(), dy.data(), probability, key, dy.size());
+    SIGNET_LAUNCH(dy.device(), dropout, result.data(), dy.data(), probability, key_of(key), dy.size());
     dx.add(result);
   });
   return y;

@@ -1,31 +1,17 @@
 #include "study/training_step.h"
 
 #include "nn/functions.h"
-#include "nn/layers.h"
 #include "tensor/autograd.h"
 #include "tensor/error.h"
 
 namespace signet::study {
-namespace {
-
-bool draws_masks(models::Network& network) {
-  bool found = false;
-  network.visit([&](const std::string&, nn::Module& module) {
-    const auto* dropout = dynamic_cast<const nn::Dropout*>(&module);
-    found = found || (dropout != nullptr && dropout->probability > 0);
-  });
-  return found;
-}
-
-}  // namespace
 
 TrainingStep::TrainingStep(models::Network& network, std::vector<optim::NamedParameter> parameters,
                            LossOptions loss, StepGraph graph)
     : network_(network),
       parameters_(std::move(parameters)),
       loss_(std::move(loss)),
-      may_record_(graph == StepGraph::automatic && !parameters_.front().tensor.device().on_host() &&
-                  !draws_masks(network)) {}
+      may_record_(graph == StepGraph::automatic && !parameters_.front().tensor.device().on_host()) {}
 
 Tensor TrainingStep::run(const Input& input, int stage) {
   const Form form{stage, input.x.shape()};

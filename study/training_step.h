@@ -26,9 +26,8 @@ enum class StepGraph : uint8_t { automatic, never };
 /// which a graph would freeze.
 ///
 /// The second batch of a form is recorded, later ones are launched; a batch of another form (the last of an
-/// epoch) runs op by op, as do networks with dropout, whose key is an argument of its kernel too. Weights
-/// and inputs stay where they are; a graph does not notice if a frozen stage is given other weights, so
-/// forget() then.
+/// epoch) runs op by op. Weights, inputs and the keys of dropout stay where they are; a graph does not notice
+/// if a frozen stage is given other weights, so forget() then.
 class TrainingStep {
  public:
   /// The network and the parameters are used by every run().

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """What can be known of the shipped CUDA kernels without a card: registers, spills, shared memory and occupancy on each
-architecture, and the time that a roofline model gives ResNet18's convolutions.
+architecture; what they ask of memory, counted by the simulated device; and the time that a roofline model gives
+ResNet18's convolutions.
 
+    cmake --preset simulated && cmake --build --preset simulated --target signet
     cmake --preset cuda && bench/gpu/static_evidence.py      # writes docs/kernels-static.md
 
-Compiles kernels/cuda with the build's own commands (compile_commands.json), asking ptxas for its figures. Fails if a
-kernel spills registers on sm_80 or newer. Only Python's standard library is needed.
+Compiles kernels/cuda with the build's own commands (compile_commands.json), asking ptxas for its figures, and runs
+`signet profile-kernel` of the simulated build. Fails if a kernel spills registers on sm_80 or newer. Only Python's
+standard library is needed.
 """
 
 import argparse
@@ -30,7 +33,8 @@ THREADS = {"for_each_kernel": 256, "for_each_together_kernel": 256, "sum_of_squa
            "spread_rows_kernel": 256, "maxpool_forward_kernel": 128, "maxpool_backward_kernel": 128,
            "softmax_kernel": 256, "cross_entropy_rows_kernel": 256, "mean_loss_kernel": 256,
            "gradient_scale_kernel": 256, "cross_entropy_backward_kernel": 256, "warp_kernel": 128,
-           "mean_grey_kernel": 128, "contrast_kernel": 128, "pad_colours_kernel": 256, "moments_kernel": 256,
+           "mean_grey_kernel": 128, "contrast_kernel": 128, "put_blocks_kernel": 256, "add_filters_kernel": 64,
+           "moments_kernel": 256,
            "statistics_kernel": 256, "normalise_kernel": 256, "fold_kernel": 256, "first_pass_kernel": 256,
            "gradients_kernel": 256, "data_gradient_kernel": 256}
 
@@ -45,6 +49,30 @@ LAYERS = [("stem", 112, 3, 64, 7, 2, 1), ("layer1 3x3", 56, 64, 64, 3, 1, 4), ("
           ("layer2 3x3", 28, 128, 128, 3, 1, 3), ("layer3 3x3 /2", 14, 128, 256, 3, 2, 1),
           ("layer3 3x3", 14, 256, 256, 3, 1, 3), ("layer4 3x3 /2", 7, 256, 512, 3, 2, 1),
           ("layer4 3x3", 7, 512, 512, 3, 1, 3)]
+
+
+# What is counted on the simulated device: title, kernel and sizes of `signet profile-kernel`.
+CONVOLUTIONS = [("3x3, 64 to 64, 28x28", "--in 64 --out 64 --size 28"),
+                ("3x3 /2, 64 to 128, 28x28", "--in 64 --out 128 --size 28 --stride 2"),
+                ("1x1 /2, 64 to 128, 28x28", "--in 64 --out 128 --size 28 --window 1 --stride 2 --padding 0"),
+                ("3x3, 256 to 256, 14x14", "--in 256 --out 256 --size 14")]
+COLOURS = [("7x7 /2, 3 to 64, 112x112", "--in 3 --out 64 --size 112 --window 7 --stride 2 --padding 3"),
+           ("3x3, 3 to 32, 32x32", "--in 3 --out 32 --size 32")]
+OTHERS = [("batchnorm_forward_train", "1568x64", "--rows 1568 --channels 64"),
+          ("batchnorm_forward_train", "98x512", "--rows 98 --channels 512"),
+          ("batchnorm_forward_eval", "1568x64", "--rows 1568 --channels 64"),
+          ("batchnorm_backward_train", "1568x64", "--rows 1568 --channels 64"),
+          ("batchnorm_backward_train", "98x512", "--rows 98 --channels 512"),
+          ("maxpool_forward", "3x3 /2, 64, 56x56", "--in 64 --size 56"),
+          ("maxpool_backward", "3x3 /2, 64, 56x56", "--in 64 --size 56"),
+          ("global_avgpool_forward", "512, 7x7", "--in 512 --size 7"),
+          ("image_warp", "3, 64x64, turned", "--size 64"),
+          ("softmax_forward", "32x1000", "--rows 32 --channels 1000"),
+          ("sum_rows", "1024x512", "--rows 1024 --channels 512"),
+          ("add", "65536", "--rows 1024"), ("relu_forward", "65536", "--rows 1024"),
+          ("relu_backward", "65536", "--rows 1024"), ("dropout", "65536", "--rows 1024"),
+          ("adam_step", "65536", "--rows 1024")]
+MATHS, TILES = ("f32", "tf32", "bf16"), ("small", "narrow", "large")
 
 
 def included(path, seen):
@@ -142,6 +170,48 @@ def resource_table(kernels, arches):
     return lines
 
 
+def count(signet, kernel, sizes):
+    """[global, shared][read, write] of one call: (moved, ideal) in sectors or wavefronts."""
+    run = subprocess.run([signet, "profile-kernel", kernel, *sizes.split()], capture_output=True, text=True)
+    if run.returncode != 0:
+        sys.exit(f"static_evidence: signet profile-kernel {kernel} {sizes} failed:\n{run.stdout}{run.stderr}")
+    totals = {(space, access): [0, 0] for space in ("global", "shared") for access in ("read", "write")}
+    for line in run.stdout.splitlines():
+        words = line.split()
+        if len(words) == 8 and (words[1], words[2]) in totals:
+            totals[words[1], words[2]][0] += int(words[5])
+            totals[words[1], words[2]][1] += int(words[6])
+    return totals
+
+
+def memory_table(signet, jobs):
+    rows = []
+    for math in MATHS:
+        for tile in TILES:
+            rows.append(("gemm", "256x256x256", math, tile, "-m 256 -n 256 -k 256"))
+            for kernel in ("conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"):
+                for title, sizes in CONVOLUTIONS + (COLOURS if kernel != "conv2d_backward_data" else []):
+                    rows.append((kernel, title, math, tile, sizes))
+    rows.sort(key=lambda row: row[:2])  # the order of MATHS and TILES stays
+    rows += [(kernel, title, "", "", sizes) for kernel, title, sizes in OTHERS]
+
+    def run(row):
+        kernel, _, math, tile, sizes = row
+        return count(signet, kernel, sizes + (f" --precision {math} --tile {tile}" if math else ""))
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        counts = list(pool.map(run, rows))
+    share = lambda moved, ideal: f"{ideal / moved:.3f}" if moved else "-"
+    lines = ["| kernel | sizes | math | tile | sectors read | of their bytes used | sectors written | of their bytes used | "
+             "wavefronts of shared memory | of which conflicts |", "|---|---|---|---|---:|---:|---:|---:|---:|---:|"]
+    for (kernel, title, math, tile, _), c in zip(rows, counts):
+        read, written = c["global", "read"], c["global", "write"]
+        shared = [a + b for a, b in zip(c["shared", "read"], c["shared", "write"])]
+        lines.append(f"| `{kernel}` | {title} | {math} | {tile} | {read[0]} | {share(*read)} | {written[0]} | "
+                     f"{share(*written)} | {shared[0] or '-'} | {shared[0] - shared[1] if shared[0] else '-'} |")
+    return lines
+
+
 def convolution(layer, batch):
     """Multiply-adds, and bytes that have to move at least: x and w read, y written."""
     _, side, channels_in, channels_out, kernel, stride, _ = layer
@@ -201,6 +271,8 @@ def winograd_table(batch):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/cuda", help="a configured CUDA build")
+    parser.add_argument("--signet", type=pathlib.Path, default=ROOT / "build/simulated/apps/signet",
+                        help="the program of a simulated build")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs/kernels-static.md")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=32, help="of the roofline model")
@@ -212,6 +284,9 @@ def main():
         sys.exit(f"static_evidence: {commands} is missing; configure first: cmake --preset cuda")
     sources = [entry for entry in json.loads(commands.read_text())
                if entry["file"].endswith(".cu") and "/kernels/cuda/" in entry["file"]]
+    if not options.signet.exists():
+        sys.exit(f"static_evidence: {options.signet} is missing; build it first: "
+                 "cmake --preset simulated && cmake --build --preset simulated --target signet")
     cache = options.build / "static-evidence"
     cache.mkdir(exist_ok=True)
     work = [(entry, arch) for entry in sources for arch in options.arch]
@@ -229,7 +304,7 @@ def main():
                              text=True, check=True).stdout
     version = re.search(r"release (\S+),", version)[1]
 
-    text = ["# What the compiler says of the CUDA kernels", "",
+    text = ["# What is known of the CUDA kernels without a card", "",
             f"Written by `bench/gpu/static_evidence.py` with nvcc {version}. Nothing here was measured on a card.", "",
             "## Registers and occupancy", "",
             "For each kernel of `kernels/cuda`: registers a thread, and the share of a multiprocessor's warps that can be "
@@ -238,6 +313,18 @@ def main():
             " Matrix products keep their sums in registers and live from independent multiply-adds, not from many warps: "
             "low occupancy is their design. The loops over elements live from many.", ""]
     text += resource_table(kernels, options.arch)
+    text += ["", "## What is asked of memory", "",
+             "Counted by the simulated device (`signet profile-kernel`, one image a call), all kernels of a call "
+             "together: sectors of 32 bytes of global memory, and the share of their bytes that the warp's request "
+             "wanted; wavefronts of shared memory, and how many of them only wait for others of the same bank. `tile` "
+             "is what a block of threads computes of a product (small 64x64, narrow 128x64, large 128x128); which one a "
+             "call takes depends on its size. Nothing in the loop of a product conflicts, whatever its math, layout and "
+             "tile. Where a product of a colour image has conflicts, they are in the kernels that rearrange image and "
+             "filters (colour_images.cu), and what is read there without use are the ends of filters: 36 floats are four "
+             "sectors and a half. Batchnorm's statistics pass through shared memory as structures of 36 bytes, which g++ "
+             "moves whole and nvcc word by word, nine words from lane to lane, without a conflict; and its backward "
+             "pass reads four neighbours there that nvcc reads at once.", ""]
+    text += memory_table(options.signet, options.jobs)
     text += ["", f"## Roofline of ResNet18's convolutions, batch {options.batch}", "",
              "**A model, not a measurement**: the greater of arithmetic at the card's published peak and of the bytes that "
              "have to move (x and w read once, y written once, in float) at its published bandwidth. `c`: arithmetic "

@@ -123,13 +123,13 @@ void relu_backward(float* dx, const float* dy, const float* y, int64_t n) {
                   [&](int64_t i, int64_t end, int64_t) { kernel(dx + i, dy + i, y + i, end - i); });
 }
 
-void dropout(float* y, const float* x, double probability, PhiloxKey key, int64_t n) {
+void dropout(float* y, const float* x, double probability, const PhiloxKey* key, int64_t n) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(dropout_range);
   // philox_uniform is a whole number of 2^-24, so comparing the numerators decides exactly the same.
   const auto threshold = uint32_t(std::ceil(probability * 0x1p24));
   const auto factor = float(1 / (1 - probability));
   parallel_ranges(n, kElementGrain, [&](int64_t i, int64_t end, int64_t) {
-    kernel(y + i, x + i, threshold, factor, key, i, end - i);
+    kernel(y + i, x + i, threshold, factor, *key, i, end - i);
   });
 }
 

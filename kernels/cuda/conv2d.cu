@@ -1,7 +1,7 @@
 // y = w * x as a product: row = pixel of y, column = output channel, k = (ky, kx, input channel). A is
 // gathered from x, B is w as it stands. k is never cut, and an element's bits do not depend on its tile, so
 // an image gives the same bits in any batch.
-// Colour images get a fourth channel first (colour_images.cuh).
+// Colour images are rearranged first (colour_images.cuh).
 
 #include "kernels/cuda/colour_images.cuh"
 #include "kernels/cuda/implicit_gemm.cuh"
@@ -24,42 +24,66 @@ struct ForwardProblem {
   __device__ int64_t place(int row) const { return int64_t(row) * columns; }
 };
 
-/// With filters of as many channels as the images have.
-void convolve(float* y, const float* x, const float* w, const float* bias, const float* residual, bool relu,
-              const Conv2dShape& s) {
+/// Of `windows` into x and filters that begin filter_pitch floats apart, which may both be copied in packs if
+/// `aligned`.
+void convolve(float* y, const PixelGather& windows, const float* filters, int64_t filter_pitch, bool aligned,
+              const float* bias, const float* residual, bool relu, const Conv2dShape& s) {
   const int64_t pixels = s.batch * s.out_height() * s.out_width();
   const int64_t depth = s.kernel_height * s.kernel_width * s.in_channels;
   check_index_range("conv2d_forward", {pixels, s.batch * s.in_height * s.in_width, depth, s.out_channels});
 
-  ForwardProblem problem{.a = gather_windows(x, s),
-                         .b = {.x = w, .pitch = depth, .rows = int(s.out_channels), .depth = int(depth)},
-                         .out = {.y = y, .bias = bias, .residual = residual, .relu = relu},
-                         .rows = int(pixels),
-                         .columns = int(s.out_channels),
-                         .k_begin = 0,
-                         .k_end = int(depth)};
+  ForwardProblem problem{
+      .a = windows,
+      .b = {.x = filters, .pitch = filter_pitch, .rows = int(s.out_channels), .depth = int(depth)},
+      .out = {.y = y, .bias = bias, .residual = residual, .relu = relu},
+      .rows = int(pixels),
+      .columns = int(s.out_channels),
+      .k_begin = 0,
+      .k_end = int(depth)};
   problem.out.packed = s.out_channels % 4 == 0 && allow_packs(y, bias, residual);
-  multiply(problem, 1, s.in_channels % 4 == 0 && allow_packs(x, w));
+  multiply(problem, 1, aligned);
+}
+
+/// As they stand in memory.
+void convolve(float* y, const float* x, const float* w, const float* bias, const float* residual, bool relu,
+              const Conv2dShape& s) {
+  const bool aligned = s.in_channels % 4 == 0 && allow_packs(x, w);
+  const int64_t filter = s.kernel_height * s.kernel_width * s.in_channels;
+  convolve(y, gather_windows(x, s), w, filter, aligned, bias, residual, relu, s);
+}
+
+/// In blocks: of x, which is brought there, and of filters that are there.
+void convolve(float* y, float* images, const float* x, const float* filters, const float* bias,
+              const float* residual, bool relu, const ColourBlocks& blocks) {
+  blocks.put_images(images, x);
+  convolve(y, blocks.gather(images), filters, blocks.filter_pitch(), true, bias, residual, relu,
+           blocks.shape());
 }
 
 }  // namespace implicit_gemm
 
+namespace {
+
+float* workspace_floats(int64_t count) {
+  return static_cast<float*>(workspace(count * int64_t(sizeof(float))));
+}
+
+}  // namespace
+
 void conv2d_forward(float* y, const float* x, const float* w, const float* bias, const float* residual,
                     bool relu, const Conv2dShape& s) {
   if (s.out_size() == 0) return;
-  if (!pads_colours(s)) return implicit_gemm::convolve(y, x, w, bias, residual, relu, s);
-  const int64_t image_pixels = s.in_size() / 3, filter_pixels = s.weight_size() / 3;
-  auto* x4 = static_cast<float*>(workspace(4 * (image_pixels + filter_pixels) * int64_t(sizeof(float))));
-  float* w4 = x4 + 4 * image_pixels;
-  pad_colours(x4, x, image_pixels);
-  pad_colours(w4, w, filter_pixels);
-  implicit_gemm::convolve(y, x4, w4, bias, residual, relu, padded(s));
+  if (!has_colour_blocks(s)) return implicit_gemm::convolve(y, x, w, bias, residual, relu, s);
+  const ColourBlocks blocks(s);
+  float* filters = workspace_floats(blocks.filter_floats() + blocks.image_floats());
+  blocks.put_filters(filters, w);
+  implicit_gemm::convolve(y, filters + blocks.filter_floats(), x, filters, bias, residual, relu, blocks);
 }
 
 void conv2d_prepare(float* prepared, const float* w, const Conv2dShape& s) {
   if (s.weight_size() == 0) return;
-  if (pads_colours(s)) {
-    pad_colours(prepared, w, s.weight_size() / 3);
+  if (has_colour_blocks(s)) {
+    ColourBlocks(s).put_filters(prepared, w);
   } else {
     copy_on_device(prepared, w, s.weight_size() * int64_t(sizeof(float)));
   }
@@ -68,11 +92,10 @@ void conv2d_prepare(float* prepared, const float* w, const Conv2dShape& s) {
 void conv2d_forward_prepared(float* y, const float* x, const float* prepared, const float* bias,
                              const float* residual, bool relu, const Conv2dShape& s) {
   if (s.out_size() == 0) return;
-  if (!pads_colours(s)) return implicit_gemm::convolve(y, x, prepared, bias, residual, relu, s);
-  const int64_t image_pixels = s.in_size() / 3;
-  auto* x4 = static_cast<float*>(workspace(4 * image_pixels * int64_t(sizeof(float))));
-  pad_colours(x4, x, image_pixels);
-  implicit_gemm::convolve(y, x4, prepared, bias, residual, relu, padded(s));
+  if (!has_colour_blocks(s)) return implicit_gemm::convolve(y, x, prepared, bias, residual, relu, s);
+  const ColourBlocks blocks(s);
+  float* images = workspace_floats(blocks.image_floats());
+  implicit_gemm::convolve(y, images, x, prepared, bias, residual, relu, blocks);
 }
 
 }  // namespace signet::cuda

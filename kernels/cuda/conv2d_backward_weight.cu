@@ -3,8 +3,10 @@
 //
 // There are few weights and many pixels, so k is cut into slices, as many as fill a device, whose sums go to
 // the workspace; a second kernel adds them up in ascending order. The cuts depend on the shape alone: the
-// same input gives the same bits on every device. Colour images get a fourth channel first
-// (colour_images.cuh), which the second kernel leaves out.
+// same input gives the same bits on every device. Colour images are rearranged first
+// (colour_images.cuh), and a kernel of their own adds up and takes out what they were filled up with.
+
+#include <optional>
 
 #include "kernels/cuda/colour_images.cuh"
 #include "kernels/cuda/implicit_gemm.cuh"
@@ -56,24 +58,6 @@ struct AddSlices {
   }
 };
 
-/// The same for sums of four channels, of which dw has three.
-struct AddColourSlices {
-  float* dw;
-  const float* sums;
-  int64_t size;  // of a slice
-  int slices;
-  bool accumulate;
-
-  template <int kWidth>
-  __device__ void at(int64_t i) const {
-    static_assert(kWidth == 1, "three of four neighbours");
-    const float* from = sums + i / 3 * 4 + i % 3;
-    float total = *from;
-    for (int slice = 1; slice < slices; ++slice) total += from[slice * size];
-    dw[i] = accumulate ? total + dw[i] : total;
-  }
-};
-
 // Blocks wanted in all, pixels that make a slice worth its merging, and floats that the slices may take
 // together.
 constexpr int64_t kWantedBlocks = 512, kLeastPixels = 256, kMostFloats = int64_t(1) << 24;
@@ -88,14 +72,15 @@ inline int64_t count_slices(int64_t pixels, const Conv2dShape& s) {
 }
 
 /// Starts the sums of the slices, one after another in memory; if there is one slice, to which `residual` (it
-/// may be null) is added, in place of the sums.
-void multiply_slices(float* sums, const float* residual, const float* dy, const float* x, int64_t slices,
-                     int64_t slice, const Conv2dShape& s) {
+/// may be null) is added, in place of the sums. `windows` are those of x; `aligned`: they may be read in
+/// packs.
+void multiply_slices(float* sums, const float* residual, const float* dy, const PixelGather& windows,
+                     bool aligned, int64_t slices, int64_t slice, const Conv2dShape& s) {
   const int64_t size = s.weight_size(), pixels = s.batch * s.out_height() * s.out_width();
   const int64_t columns = size / s.out_channels;
   const BackwardWeightProblem problem{
       .a = {.x = dy, .pitch = s.out_channels, .rows = int(s.out_channels), .depth = int(pixels)},
-      .b = {gather_windows(x, s)},
+      .b = {windows},
       .out = {.y = sums, .residual = residual, .packed = columns % 4 == 0 && allow_packs(sums)},
       .rows = int(s.out_channels),
       .columns = int(columns),
@@ -103,7 +88,7 @@ void multiply_slices(float* sums, const float* residual, const float* dy, const 
       .k_end = int(pixels),
       .slice = int(slice),
       .slice_pitch = size};
-  multiply(problem, int(slices), s.out_channels % 4 == 0 && s.in_channels % 4 == 0 && allow_packs(dy, x));
+  multiply(problem, int(slices), aligned && s.out_channels % 4 == 0 && allow_packs(dy));
 }
 
 }  // namespace implicit_gemm
@@ -112,8 +97,9 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
                             const Conv2dShape& given) {
   using namespace implicit_gemm;
   if (given.weight_size() == 0) return;
-  const bool colours = pads_colours(given);
-  const Conv2dShape s = colours ? padded(given) : given;
+  std::optional<ColourBlocks> blocks;
+  if (has_colour_blocks(given)) blocks.emplace(given);
+  const Conv2dShape s = blocks ? blocks->shape() : given;
   const int64_t size = s.weight_size(), pixels = s.batch * s.out_height() * s.out_width();
   check_index_range("conv2d_backward_weight",
                     {pixels, s.batch * s.in_height * s.in_width, size / s.out_channels, s.out_channels});
@@ -121,22 +107,21 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
   constexpr int64_t kWholeTile = 32;
   const int64_t slice = ceil_div(ceil_div(pixels, count_slices(pixels, s)), kWholeTile) * kWholeTile;
   const int64_t slices = std::max<int64_t>(ceil_div(pixels, std::max<int64_t>(slice, 1)), 1);
-  const bool add = accumulate == Accumulate::yes;
-  if (slices == 1 && !colours) return multiply_slices(dw, add ? dw : nullptr, dy, x, 1, slice, s);
-
-  const int64_t image_size = colours ? s.in_size() : 0;
-  auto* x4 = static_cast<float*>(workspace((image_size + slices * size) * int64_t(sizeof(float))));
-  float* sums = x4 + image_size;
-  if (colours) pad_colours(x4, x, image_size / 4);
-  multiply_slices(sums, nullptr, dy, colours ? x4 : x, slices, slice, s);
-  if (colours) {
-    for_each<1>(
-        given.weight_size(),
-        AddColourSlices{.dw = dw, .sums = sums, .size = size, .slices = int(slices), .accumulate = add});
-  } else {
-    for_each(size, size % 4 == 0 && allow_packs(dw),
-             AddSlices{.dw = dw, .sums = sums, .size = size, .slices = int(slices), .accumulate = add});
+  if (blocks) {
+    const int64_t floats = blocks->image_floats() + slices * size;
+    auto* images = static_cast<float*>(workspace(floats * int64_t(sizeof(float))));
+    float* sums = images + blocks->image_floats();
+    blocks->put_images(images, x);
+    multiply_slices(sums, nullptr, dy, blocks->gather(images), true, slices, slice, s);
+    return blocks->add_filters(dw, sums, slices, accumulate);
   }
+  const PixelGather windows = gather_windows(x, s);
+  const bool aligned = s.in_channels % 4 == 0 && allow_packs(x), add = accumulate == Accumulate::yes;
+  if (slices == 1) return multiply_slices(dw, add ? dw : nullptr, dy, windows, aligned, 1, slice, s);
+  auto* sums = static_cast<float*>(workspace(slices * size * int64_t(sizeof(float))));
+  multiply_slices(sums, nullptr, dy, windows, aligned, slices, slice, s);
+  for_each(size, size % 4 == 0 && allow_packs(dw),
+           AddSlices{.dw = dw, .sums = sums, .size = size, .slices = int(slices), .accumulate = add});
 }
 
 }  // namespace signet::cuda

@@ -80,12 +80,12 @@ struct Dropout {
   const float* x;
   uint32_t threshold;
   float factor;
-  PhiloxKey key;
+  const PhiloxKey* key;
 
   template <int kWidth>
   __device__ void at(int64_t i) const {
     auto out = load<kWidth>(x + i);
-    const auto draws = philox_draws<kWidth>(key, i);
+    const auto draws = philox_draws<kWidth>(*key, i);
     for (int j = 0; j < kWidth; ++j) out.v[j] = draws.v[j] >> 8 >= threshold ? out.v[j] * factor : 0;
     store(y + i, out);
   }
@@ -157,7 +157,7 @@ void relu_backward(float* dx, const float* dy, const float* y, int64_t n) {
   for_each(n, allow_packs(dx, dy, y), ReluBackward{dx, dy, y});
 }
 
-void dropout(float* y, const float* x, double probability, PhiloxKey key, int64_t n) {
+void dropout(float* y, const float* x, double probability, const PhiloxKey* key, int64_t n) {
   // philox_uniform is a whole number of 2^-24, so comparing the numerators decides exactly the same.
   const auto threshold = uint32_t(std::ceil(probability * 0x1p24));
   for_each(n, allow_packs(y, x), Dropout{y, x, threshold, float(1 / (1 - probability)), key});

@@ -211,8 +211,8 @@ struct TileTag {
 };
 
 /// The table of tiles. Calls run(TileTag<Tile>()) with the largest tile that fits the product: no more than
-/// half of its columns empty, and enough of it to keep the device busy; or with the tile that tile_choice()
-/// names. The choice changes no bit of the result.
+/// half of its rows or columns empty, and enough of it to keep the device busy; or with the tile that
+/// tile_choice() names. The choice changes no bit of the result.
 ///
 /// A multiprocessor holds 65536 registers and from 100 KB of shared memory on (sm_86, sm_89). The tiles leave
 /// room for two blocks of the large tile and three or four of the others, so that one multiplies while
@@ -226,9 +226,10 @@ void choose_tile(int64_t rows, int64_t columns, int64_t parts, const Run& run) {
   using Small = Tile<64, 64, 16, 32, 32, 4>;
   TileChoice choice = tile_choice();
   if (choice == TileChoice::automatic) {
-    choice = columns > 64 && count_blocks<Large>(rows, columns, parts) >= kEnoughBlocks ? TileChoice::large
-             : count_blocks<Narrow>(rows, columns, parts) >= kEnoughBlocks              ? TileChoice::narrow
-                                                                                        : TileChoice::small;
+    choice = rows <= 64                                                                   ? TileChoice::small
+             : columns > 64 && count_blocks<Large>(rows, columns, parts) >= kEnoughBlocks ? TileChoice::large
+             : count_blocks<Narrow>(rows, columns, parts) >= kEnoughBlocks                ? TileChoice::narrow
+                                                                                          : TileChoice::small;
   }
   if (choice == TileChoice::large) return run(TileTag<Large>());
   if (choice == TileChoice::narrow) return run(TileTag<Narrow>());

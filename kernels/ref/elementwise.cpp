@@ -40,9 +40,9 @@ void relu_backward(real* dx, const real* dy, const real* y, int64_t n) {
 // "Inverted" dropout: survivors are scaled up in training, so that evaluation has nothing to do (Srivastava
 // et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014, section 10).
 template <class real>
-void dropout(real* y, const real* x, double probability, PhiloxKey key, int64_t n) {
+void dropout(real* y, const real* x, double probability, const PhiloxKey* key, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
-    const float draw = philox_uniform(philox(key, uint64_t(i) / 4)[i % 4]);
+    const float draw = philox_uniform(philox(*key, uint64_t(i) / 4)[i % 4]);
     y[i] = draw >= probability ? real(Sum<real>(x[i]) / (1 - probability)) : real(0);
   }
 }

@@ -14,15 +14,22 @@
 namespace signet::simt {
 namespace {
 
-using Floats = std::unique_ptr<float, void (*)(float*)>;
+template <class T>
+using Memory = std::unique_ptr<T, void (*)(T*)>;
+using Floats = Memory<float>;
+
+template <class T>
+Memory<T> copy_of(const std::vector<T>& values) {
+  const auto bytes = int64_t(values.size() * sizeof(T));
+  Memory<T> memory(static_cast<T*>(cuda::allocate(bytes)), [](T* p) { cuda::release(p); });
+  cuda::copy_to_device(memory.get(), values.data(), bytes);
+  return memory;
+}
 
 Floats on_device(int64_t n) {
   std::vector<float> values(static_cast<size_t>(std::max<int64_t>(n, 1)));
   for (size_t i = 0; i < values.size(); ++i) values[i] = float(std::fmod(double(i) * 0.618, 1.0)) + 0.25f;
-  Floats memory(static_cast<float*>(cuda::allocate(int64_t(values.size() * sizeof(float)))),
-                [](float* p) { cuda::release(p); });
-  cuda::copy_to_device(memory.get(), values.data(), int64_t(values.size() * sizeof(float)));
-  return memory;
+  return copy_of(values);
 }
 
 using Run = std::function<void(const ProfileSizes&)>;
@@ -76,6 +83,15 @@ void add_batchnorm(std::map<std::string, Run>& all) {
                                     s.rows, s.channels);
     });
   };
+  all["batchnorm_forward_eval"] = [](const ProfileSizes& s) {
+    const int64_t n = s.rows * s.channels, c = s.channels;
+    const Floats y = on_device(n), x = on_device(n), residual = on_device(n), mean = on_device(c),
+                 variance = on_device(c), weight = on_device(c), bias = on_device(c);
+    counted([&] {
+      cuda::batchnorm_forward_eval(y.get(), x.get(), weight.get(), bias.get(), mean.get(), variance.get(),
+                                   residual.get(), true, 1e-5, s.rows, s.channels);
+    });
+  };
   all["batchnorm_backward_train"] = [](const ProfileSizes& s) {
     const int64_t n = s.rows * s.channels, c = s.channels;
     const Floats dx = on_device(n), dresidual = on_device(n), dweight = on_device(c), dbias = on_device(c),
@@ -90,6 +106,28 @@ void add_batchnorm(std::map<std::string, Run>& all) {
 }
 
 void add_elementwise(std::map<std::string, Run>& all) {
+  all["relu_forward"] = [](const ProfileSizes& s) {
+    const int64_t n = s.rows * s.channels;
+    const Floats y = on_device(n), x = on_device(n);
+    counted([&] { cuda::relu_forward(y.get(), x.get(), n); });
+  };
+  all["relu_backward"] = [](const ProfileSizes& s) {
+    const int64_t n = s.rows * s.channels;
+    const Floats dx = on_device(n), dy = on_device(n), y = on_device(n);
+    counted([&] { cuda::relu_backward(dx.get(), dy.get(), y.get(), n); });
+  };
+  all["dropout"] = [](const ProfileSizes& s) {
+    const int64_t n = s.rows * s.channels;
+    const Floats y = on_device(n), x = on_device(n);
+    const auto key = copy_of(std::vector<PhiloxKey>(1));
+    counted([&] { cuda::dropout(y.get(), x.get(), 0.5, key.get(), n); });
+  };
+  all["adam_step"] = [](const ProfileSizes& s) {
+    const int64_t n = s.rows * s.channels;
+    const Floats w = on_device(n), m = on_device(n), v = on_device(n), g = on_device(n);
+    counted(
+        [&] { cuda::adam_step(w.get(), m.get(), v.get(), g.get(), 1e-3, 0.9, 0.999, 1e-8, 0, false, 1, n); });
+  };
   all["add"] = [](const ProfileSizes& s) {
     const int64_t n = s.rows * s.channels;
     const Floats y = on_device(n), a = on_device(n), b = on_device(n);
@@ -102,6 +140,51 @@ void add_elementwise(std::map<std::string, Run>& all) {
   all["softmax_forward"] = [](const ProfileSizes& s) {
     const Floats p = on_device(s.rows * s.channels), x = on_device(s.rows * s.channels);
     counted([&] { cuda::softmax_forward(p.get(), x.get(), s.rows, s.channels); });
+  };
+}
+
+// An image each, of s.conv.
+void add_images(std::map<std::string, Run>& all) {
+  const auto pool = [](const ProfileSizes& s) {
+    return Pool2dShape{.batch = s.conv.batch,
+                       .in_height = s.conv.in_height,
+                       .in_width = s.conv.in_width,
+                       .channels = s.conv.in_channels,
+                       .kernel = 3,
+                       .stride = 2,
+                       .padding = 1};
+  };
+  all["maxpool_forward"] = [pool](const ProfileSizes& s) {
+    const Pool2dShape p = pool(s);
+    const Floats y = on_device(p.out_size()), x = on_device(p.in_size());
+    const auto index = copy_of(std::vector<int32_t>(size_t(p.out_size())));
+    counted([&] { cuda::maxpool_forward(y.get(), index.get(), x.get(), p); });
+  };
+  all["maxpool_backward"] = [pool](const ProfileSizes& s) {
+    const Pool2dShape p = pool(s);
+    const Floats dx = on_device(p.in_size()), dy = on_device(p.out_size());
+    const auto index = copy_of(std::vector<int32_t>(size_t(p.out_size())));
+    counted([&] { cuda::maxpool_backward(dx.get(), dy.get(), index.get(), p); });
+  };
+  all["global_avgpool_forward"] = [](const ProfileSizes& s) {
+    const Floats y = on_device(s.conv.batch * s.conv.in_channels), x = on_device(s.conv.in_size());
+    counted([&] {
+      cuda::global_avgpool_forward(y.get(), x.get(), s.conv.batch, s.conv.in_height * s.conv.in_width,
+                                   s.conv.in_channels);
+    });
+  };
+  all["image_warp"] = [](const ProfileSizes& s) {
+    Conv2dShape colour = s.conv;
+    colour.in_channels = 3;
+    const Floats y = on_device(colour.in_size()), mean = on_device(3), deviation = on_device(3);
+    const auto images = copy_of(std::vector<uint8_t>(size_t(colour.in_size()), 100));
+    // Turned by a few degrees, as augmentation does.
+    const ImageWarp turn{.m = {0.98f, 0.17f, 1, -0.17f, 0.98f, -1}, .brightness = 1.1f, .contrast = 0.9f};
+    const auto warps = copy_of(std::vector<ImageWarp>(size_t(colour.batch), turn));
+    counted([&] {
+      cuda::image_warp(y.get(), images.get(), warps.get(), mean.get(), deviation.get(), colour.batch,
+                       colour.in_height, colour.in_width, 3);
+    });
   };
 }
 
@@ -149,6 +232,7 @@ const std::map<std::string, Run>& kernels() {
     add_products(made);
     add_batchnorm(made);
     add_elementwise(made);
+    add_images(made);
     add_ladder(made);
     return made;
   }());
@@ -160,6 +244,14 @@ cuda::MatrixMath math_of(const std::string& precision) {
   if (precision == "tf32") return cuda::MatrixMath::tf32;
   if (precision == "bf16") return cuda::MatrixMath::bf16;
   throw std::invalid_argument("precision " + precision + " is none of f32, tf32 and bf16");
+}
+
+cuda::TileChoice tile_of(const std::string& tile) {
+  if (tile == "automatic") return cuda::TileChoice::automatic;
+  if (tile == "small") return cuda::TileChoice::small;
+  if (tile == "narrow") return cuda::TileChoice::narrow;
+  if (tile == "large") return cuda::TileChoice::large;
+  throw std::invalid_argument("tile " + tile + " is none of automatic, small, narrow and large");
 }
 
 }  // namespace
@@ -174,6 +266,7 @@ void run_kernel(const std::string& name, const ProfileSizes& sizes) {
   const auto found = kernels().find(name);
   if (found == kernels().end()) throw std::invalid_argument("no kernel is called " + name);
   cuda::set_matrix_math(math_of(sizes.precision));
+  cuda::set_tile_choice(tile_of(sizes.tile));
   found->second(sizes);
 }
 

@@ -15,6 +15,7 @@ struct ProfileSizes {
   int64_t m = 1, n = 1, k = 1;     ///< of gemm
   int64_t rows = 1, channels = 1;  ///< of batchnorm, and of elementwise kernels together
   std::string precision = "f32";   ///< f32, tf32 or bf16: how the shipped products multiply
+  std::string tile = "automatic";  ///< or small, narrow, large: what a block of theirs computes
 };
 
 std::vector<std::string> profiled_kernels();
@@ -22,8 +23,8 @@ std::vector<std::string> profiled_kernels();
 /// Runs it once, checked, as below, but searched for faults and not counted.
 void run_kernel(const std::string& name, const ProfileSizes& sizes);
 
-/// Runs it once, checked, on data without a pattern. Throws std::invalid_argument for a name or a precision
-/// that it does not know, or sizes that the kernel does not take.
+/// Runs it once, checked, on data without a pattern. Throws std::invalid_argument for a name, a
+/// precision or a tile that it does not know, or sizes that the kernel does not take.
 std::vector<LineCounts> profile_kernel(const std::string& name, const ProfileSizes& sizes);
 
 }  // namespace signet::simt

@@ -20,10 +20,23 @@ Hands::Hands(int count, uint64_t seed, Device device) {
   y = Tensor::from(labels, {count}, device);
 }
 
-Training::Training(Device device, const std::string& first, study::StepGraph graph) {
-  network = models::make_network("resnet18", kClasses, kSize, 8, device);
+Hands Hands::cut_to_grey(int size) const {
+  Hands grey = *this;
+  const std::vector<float> values = x.to_vector();
+  std::vector<float> kept;
+  const int64_t count = x.shape()[0], all = x.size() / count;
+  for (int64_t i = 0; i < count; ++i)
+    kept.insert(kept.end(), values.begin() + i * all, values.begin() + i * all + size * size);
+  grey.x = Tensor::from(kept, {count, size, size, 1}, x.device());
+  return grey;
+}
+
+Training::Training(Device device, const std::string& first, study::StepGraph graph,
+                   const std::string& architecture) {
+  const int size = architecture == "resnet18" ? kSize : 0;
+  network = models::make_network(architecture, kClasses, size, 8, device);
   // Drawn on the CPU, whose Box-Muller may differ from a device's in the last bit.
-  const auto drawn = models::make_network("resnet18", kClasses, kSize, 8);
+  const auto drawn = models::make_network(architecture, kClasses, size, 8);
   drawn->initialize({7, 7});
   const auto from = drawn->parameters(), to = network->parameters();
   for (size_t i = 0; i < to.size(); ++i) to[i].tensor->copy_from(*from[i].tensor);

@@ -1,5 +1,5 @@
 #pragma once
-// A few rendered hands and a narrow ResNet18 to train on them.
+// A few rendered hands and a network to train on them, a narrow ResNet18 if not said otherwise.
 
 #include <map>
 #include <memory>
@@ -18,6 +18,8 @@ constexpr int kSize = 48;
 /// `count` hands on a device, every class in turn, drawn by `seed`.
 struct Hands {
   Hands(int count, uint64_t seed, Device device);
+  /// Of each hand the numbers that fill an image of one channel and `size`.
+  Hands cut_to_grey(int size) const;
   study::Input input() const { return {x, y, labels}; }
 
   Tensor x, y;
@@ -26,8 +28,9 @@ struct Hands {
 
 /// A network in training, with weights that depend on nothing else.
 struct Training {
-  /// Trains from stage `first` on: "conv1" is everything.
-  Training(Device device, const std::string& first, study::StepGraph graph = study::StepGraph::automatic);
+  /// Trains from stage `first` on: of a ResNet18 "conv1" is everything.
+  Training(Device device, const std::string& first, study::StepGraph graph = study::StepGraph::automatic,
+           const std::string& architecture = "resnet18");
 
   /// One step of Adam; returns the loss before it.
   double step(const Hands& hands, double rate = 1e-3, double clip = 0);

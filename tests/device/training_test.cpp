@@ -97,6 +97,26 @@ TEST_CASE("a graph gives the bits of the ops, whatever comes between its launche
   }
 }
 
+TEST_CASE("each launch of a graph draws the dropout masks that the ops draw") {
+  const Hands hands = Hands(6, 1, kCuda).cut_to_grey(28);
+  Training graph(kCuda, "fc1", study::StepGraph::automatic, "mlp"),
+      ops(kCuda, "fc1", study::StepGraph::never, "mlp");
+  const auto step = [&](Training& training, uint64_t key, double rate) {
+    training.network->set_random_key({9, key});
+    return training.step(hands, rate);
+  };
+  for (uint64_t i = 0; i < 4; ++i) {
+    CHECK(step(graph, i, 1e-3) == step(ops, i, 1e-3));
+    CHECK(graph.forward_backward->launched_graph() == (i > 0));
+    check_same(graph.state(), ops.state());
+  }
+  // With the weights at rest only the masks can make a difference.
+  const double loss = step(graph, 7, 0);
+  CHECK(step(graph, 8, 0) != loss);
+  CHECK(step(graph, 7, 0) == loss);
+  CHECK(graph.forward_backward->launched_graph());
+}
+
 TEST_CASE("a graph's memory is its own") {
   const Hands hands(6, 1, kCuda);
   Training graph(kCuda, "layer4"), ops(kCuda, "layer4", study::StepGraph::never);

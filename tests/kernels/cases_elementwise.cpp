@@ -32,16 +32,19 @@ OpCase sum_of_squares_case(int64_t n) {
           .terms = double(n)};
 }
 
-// A linear map that is its own gradient.
+// A linear map that is its own gradient, with what it takes besides.
 template <class Kernel>
-Gradient self_adjoint(const std::string& name, const std::string& options, int64_t n, Kernel kernel) {
+Gradient self_adjoint(const std::string& name, const std::string& options, int64_t n, Kernel kernel,
+                      const std::vector<Arg>& more = {}) {
   Data data(name);
   const auto on = [&](const char* y, const char* x) {
-    return OpCase{.kernel = name,
-                  .options = options,
-                  .args = {output(y, n), input(x, data.uniform(n))},
-                  .call = kernel,
-                  .may_alias = {{0, 1}}};
+    OpCase op{.kernel = name,
+              .options = options,
+              .args = {output(y, n), input(x, data.uniform(n))},
+              .call = kernel,
+              .may_alias = {{0, 1}}};
+    op.args.insert(op.args.end(), more.begin(), more.end());
+    return op;
   };
   return {.forward = on("y", "x"), .backward = on("dx", "dy"), .cotangent = 1, .gradients = {{1, 0}}};
 }
@@ -86,7 +89,8 @@ void add_elementwise(Suite& suite, Scale scale) {
       const PhiloxKey key{.seed = 7, .stream = uint64_t(n) << 32 | 5};
       suite.gradients.push_back(
           self_adjoint("dropout", fmt::format("n={} probability={}", n, probability), n,
-                       [=](const auto& k, Pointers p) { k.dropout(p[0], p[1], probability, key, n); }));
+                       [=](const auto& k, Pointers p) { k.dropout(p[0], p[1], probability, p[2], n); },
+                       {raw("key", Role::input, std::vector<PhiloxKey>{key})}));
       if (scale == Scale::bench) break;
     }
   }

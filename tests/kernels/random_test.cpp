@@ -148,8 +148,9 @@ TEST_CASE("dropout drops where the uniform draw is below the probability, and ke
   for (const Backend<float>& backend : float_backends()) {
     CAPTURE(backend.name);
     const std::vector<double> u = uniform(backend);
-    const OpCase op{.args = {output("y", kCount), input("x", std::vector<double>(size_t(kCount), 1))},
-                    .call = [](const auto& k, Pointers p) { k.dropout(p[0], p[1], 0.25, kKey, kCount); }};
+    const OpCase op{.args = {output("y", kCount), input("x", std::vector<double>(size_t(kCount), 1)),
+                             raw("key", Role::input, std::vector<PhiloxKey>{kKey})},
+                    .call = [](const auto& k, Pointers p) { k.dropout(p[0], p[1], 0.25, p[2], kCount); }};
     const std::vector<double> y = run(op, backend)[0];
     for (size_t i = 0; i < y.size(); ++i) REQUIRE((y[i] != 0) == (u[i] >= 0.25));
     CHECK(std::abs(moment(y, 1) - 1) < five_errors(1.0 / 3));

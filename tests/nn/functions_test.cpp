@@ -83,7 +83,12 @@ TEST_CASE("gradients of functions reach every input") {
                     {x, residual, bn.weight, bn.bias});
   }
   SUBCASE("dropout draws the same mask for the gradient") {
-    check_gradients([&] { return nn::dropout(x, 0.4, {5, 6}); }, {x});
+    const Tensor key = nn::key_tensor({5, 6});
+    check_gradients([&] { return nn::dropout(x, 0.4, key); }, {x});
+    const Tensor y = nn::dropout(x, 0.4, key);
+    key.copy_from(nn::key_tensor({5, 7}));
+    CHECK_THROWS_WITH_AS(backward(y, Tensor::full(y.shape(), 1)), doctest::Contains("key was changed"),
+                         std::invalid_argument);
   }
   SUBCASE("pooling, flatten, add") {
     check_gradients(
@@ -120,7 +125,7 @@ TEST_CASE("what does not fit is refused with both shapes") {
   CHECK_THROWS_AS(nn::conv2d(x, random({3, 7, 7, 2}, 3), {}, {1, 1, 1}), std::invalid_argument);
   CHECK_THROWS_AS(nn::linear(random({2, 3}, 4), random({2, 4}, 5), {}), std::invalid_argument);
   CHECK_THROWS_AS(nn::maxpool(x, 2, 1, 2), std::invalid_argument);
-  CHECK_THROWS_AS(nn::dropout(x, 1, {}), std::invalid_argument);
+  CHECK_THROWS_AS(nn::dropout(x, 1, nn::key_tensor({})), std::invalid_argument);
   const Tensor logits = random({2, 3}, 6);
   CHECK_THROWS_AS(nn::cross_entropy(logits, Tensor::from(std::vector<int32_t>{0, 3}, {2})),
                   std::invalid_argument);
