@@ -112,5 +112,8 @@ NoGrad::NoGrad() : before_(recording) {
 NoGrad::~NoGrad() {
   recording = before_;
 }
+bool NoGrad::in_force() {
+  return !recording;
+}
 
 }  // namespace signet

@@ -65,6 +65,8 @@ class NoGrad {
   ~NoGrad();
   NoGrad(const NoGrad&) = delete;
   NoGrad& operator=(const NoGrad&) = delete;
+  /// Whether one is in force on this thread.
+  static bool in_force();
 
  private:
   bool before_;
