@@ -207,7 +207,7 @@ InspectOutcome inspect_run(const fs::path& folder, const InspectOptions& options
   const Inspected inspected = load_inspected(folder, options.model, options.device);
   const data::ImageSpec spec = preprocessing_of(inspected.after.network->input()).spec();
   const RunImages opened = open_run_images(inspected.run.args, options.data, {spec});
-  if (!opened.store) fail("{}; say where the run's images are with --data", opened.notice);
+  if (!opened.store) fail("the images of the run: {}", opened.notice);
   const data::ImageStore& store = *opened.store;
   if (!options.what_if.empty()) return answer_questions(folder, inspected, store, options);
 

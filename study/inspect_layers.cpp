@@ -176,7 +176,7 @@ Launches count_step(models::Network& network, const std::vector<bool>& trained, 
     if (p.tensor->requires_grad()) parameters.push_back({p.name, *p.tensor});
   }
   TrainingStep step(network, std::move(parameters), {}, StepGraph::never);
-  // Once to fold the batchnorms of frozen layers, which is done once.
+  // What is done once for frozen layers (folding batchnorms) does not count.
   step.run(input, 0);
   reset_launch_counts();
   step.run(input, 0);
@@ -268,7 +268,8 @@ FreezingLaunches count_launches(models::Network& like, Device device) {
   const auto network = models::make_network(like.architecture(), like.num_classes(), spec.size,
                                             stem.rank() == 4 ? int(stem[0]) : 64, device);
   network->initialize({1, 0});
-  constexpr int64_t kImages = 2;
+  // As many as run through the kernels that batches in training do: small ones have kernels of their own.
+  constexpr int64_t kImages = 16;
   std::vector<float> pixels(size_t(kImages * spec.size * spec.size * spec.channels));
   for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = philox_uniform(philox({2, 0}, i)[0]) - 0.5f;
   const std::vector<int32_t> labels(size_t(kImages), 0);

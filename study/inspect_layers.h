@@ -27,7 +27,7 @@ struct FreezingLaunches {
   Launches trainable;  ///< everything is trained
 };
 
-/// Counts the launches of one training step on a network like the given one (fresh weights, a batch of two
+/// Counts the launches of one training step on a network like the given one (fresh weights, a batch of 16
 /// random images), each without what is done only once. Uses the process's counters.
 FreezingLaunches count_launches(models::Network& like, Device device);
 

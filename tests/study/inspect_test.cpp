@@ -200,6 +200,7 @@ TEST_CASE("launches of the three ways of freezing") {
   };
   // 20 convolutions, of which the first never passes a gradient on.
   CHECK(count(launches.frozen, "conv2d_forward") == 20);
+  CHECK(count(launches.frozen, "conv2d_prepare") == 0);
   CHECK(count(launches.frozen, "conv2d_backward_data") == 0);
   CHECK(count(launches.frozen, "conv2d_backward_weight") == 0);
   CHECK(count(launches.frozen, "batchnorm_fold") == 0);
