@@ -3,9 +3,11 @@
 #include <filesystem>
 
 #include "apps/config_file.h"
+#include "apps/flags.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
 #include "data/synthetic.h"
+#include "study/check.h"
 #include "tensor/error.h"
 
 namespace signet::apps {
@@ -21,12 +23,46 @@ void require_empty(const std::string& folder) {
   }
 }
 
+void add_check(CLI::App& data) {
+  CLI::App* verb = data.add_subcommand(
+      "check", "Look for what may be wrong with a data set: files, duplicates, labels, classes");
+  verb->footer(
+      "Example:\n"
+      "  signet data check asl_dataset\n"
+      "  signet data check asl_dataset --weights resnet18-f37072fd.pth");
+  struct Flags {
+    study::CheckOptions options;
+    ComputeFlags compute;
+  };
+  auto flags = std::make_shared<Flags>();
+  auto& options = flags->options;
+  verb->add_option("folder", options.data, "Folder with one folder of images a class")->required();
+  verb->add_option("--weights", options.weights,
+                   "Pretrained weights of a ResNet (.pth or .safetensors), by whose features images are "
+                   "compared; better than without");
+  verb->add_option("--output", options.output, "Folder to write; by default runs/check/checkN");
+  verb->add_option("--name-pattern,--group-regex", options.name_pattern,
+                   "Regular expression with groups that reads signer, light and take from file names");
+  verb->add_option("--cache-mb", options.cache_mb, "Memory for decoded images, MiB")
+      ->check(whole_number(0, uint64_t{1} << 30))
+      ->capture_default_str();
+  verb->add_option("--seed", options.seed, "Seed of the folds")
+      ->check(whole_number(0, std::numeric_limits<uint64_t>::max()))
+      ->capture_default_str();
+  flags->compute.add_to(*verb);
+  verb->callback([flags] {
+    flags->options.device = flags->compute.apply();
+    study::run_data_check(flags->options);
+  });
+}
+
 }  // namespace
 
 void add_data(CLI::App& app) {
-  CLI::App* verb = app.add_subcommand("data", "Make data sets");
+  CLI::App* verb = app.add_subcommand("data", "Check data sets, and make artificial ones");
   verb->require_subcommand(1);
-  verb->footer("Example:\n  signet data signs hands --signers 5");
+  verb->footer("Example:\n  signet data check asl_dataset\n  signet data signs hands --signers 5");
+  add_check(*verb);
 
   CLI::App* signs = verb->add_subcommand("signs", "Render a data set of 36 hand signs by several signers");
   signs->footer("Example:\n  signet data signs hands --signers 5");

@@ -105,7 +105,10 @@ std::string find_nested_copy(const fs::path& root, const Listing& listing) {
 
 class Scan {
  public:
-  Scan(const fs::path& root, const NamePattern& pattern) : pattern_(pattern) { dataset_.root = root; }
+  Scan(const fs::path& root, const NamePattern& pattern, Strictness strictness)
+      : pattern_(pattern), strictness_(strictness) {
+    dataset_.root = root;
+  }
 
   Dataset run() {
     const Listing listing = list(dataset_.root);
@@ -118,7 +121,7 @@ class Scan {
       add_part("", Part::any);
     }
     number_classes();
-    check_classes();
+    if (strictness_ == Strictness::all) check_classes();
     return std::move(dataset_);
   }
 
@@ -208,6 +211,7 @@ class Scan {
   }
 
   const NamePattern& pattern_;
+  Strictness strictness_;
   Dataset dataset_;
   std::map<std::string, std::vector<Sample>> images_of_class_;  // by byte, as std::string compares
 };
@@ -225,7 +229,7 @@ bool is_image_name(const std::string& name) {
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
 }
 
-Dataset scan_dataset(const fs::path& root, const NamePattern& pattern) {
+Dataset scan_dataset(const fs::path& root, const NamePattern& pattern, Strictness strictness) {
   std::error_code error;
   if (!fs::exists(root, error)) {
     fail("{}: there is no such folder; give the folder of the data set with --data", root.string());
@@ -233,7 +237,7 @@ Dataset scan_dataset(const fs::path& root, const NamePattern& pattern) {
   if (!fs::is_directory(root, error)) {
     fail("{}: is not a folder; give the folder that holds one folder a class", root.string());
   }
-  return Scan(descend(root), pattern).run();
+  return Scan(descend(root), pattern, strictness).run();
 }
 
 std::vector<int64_t> class_counts(const Dataset& dataset) {

@@ -37,6 +37,10 @@ struct Dataset {
 /// Whether a file is taken for an image: .jpg, .jpeg or .png, in any case.
 bool is_image_name(const std::string& name);
 
+/// What a scan refuses: `all` that one cannot train on, or only what is no data set at all. A `lenient` scan
+/// takes a single class, classes without images and classes that lack a part of a predefined split.
+enum class Strictness : uint8_t { all, lenient };
+
 /// Lists the images (.jpg .jpeg .png in any case, folders walked, links followed, hidden files skipped) of
 ///   root/CLASS/…                        class folders, sorted by byte as torchvision sorts them
 ///   root/train/CLASS/…, root/val/CLASS/…   the same with a predefined split (val, valid or validation; other
@@ -45,7 +49,8 @@ bool is_image_name(const std::string& name);
 ///   root/CLASS/…, root/NAME/CLASS/…     the doubled folder of Kaggle's archive: the outer level is used
 /// Throws Error (path, reason, remedy) for a root that is missing, no folder, or has images directly in it,
 /// and for no class, one class, a class without images, and a nested folder that repeats only some classes.
-Dataset scan_dataset(const std::filesystem::path& root, const NamePattern& pattern = NamePattern());
+Dataset scan_dataset(const std::filesystem::path& root, const NamePattern& pattern = NamePattern(),
+                     Strictness strictness = Strictness::all);
 
 /// How many images each class has.
 std::vector<int64_t> class_counts(const Dataset& dataset);

@@ -30,6 +30,7 @@ ImageStore::ImageStore(Dataset dataset, std::vector<ImageSpec> specs, StoreOptio
       const std::string bytes = read_file(dataset_.root / path);
       digests[size_t(i)] = sha256_hex(bytes);
       const Image image = decode_image(bytes, (dataset_.root / path).string());
+      if (options.examine) options.examine({i, digests[size_t(i)], image});
       for (auto& shelf : shelves_) {
         if (i >= shelf.count) continue;
         const auto pixels = prepare(image, shelf.spec).pixels;
@@ -42,7 +43,7 @@ ImageStore::ImageStore(Dataset dataset, std::vector<ImageSpec> specs, StoreOptio
     ++done;
     if (options.progress) options.progress(done, files);
   });
-  drop_bad_files(reasons, options.skip_bad);
+  drop_bad_files(reasons, options);
 
   Sha256 hash;
   for (int64_t i = 0; i < dataset_.size(); ++i) {
@@ -67,7 +68,7 @@ void ImageStore::plan_shelves(std::vector<ImageSpec> specs, int64_t max_bytes) {
   }
 }
 
-void ImageStore::drop_bad_files(const std::vector<std::string>& reasons, bool skip_bad) {
+void ImageStore::drop_bad_files(const std::vector<std::string>& reasons, const StoreOptions& options) {
   std::vector<Sample> good;
   for (size_t i = 0; i < reasons.size(); ++i) {
     if (reasons[i].empty()) {
@@ -77,13 +78,14 @@ void ImageStore::drop_bad_files(const std::vector<std::string>& reasons, bool sk
       bad_files_.push_back({dataset_.samples[i].path, reasons[i]});
     }
   }
-  if (!bad_files_.empty() && !skip_bad) {
+  if (!bad_files_.empty() && !options.skip_bad) {
     std::string lines;
     for (const auto& file : bad_files_) lines += "\n  " + file.reason;
     fail("{}: {} of {} images cannot be used; mend them, or leave them out with --skip-bad:{}",
          dataset_.root.string(), bad_files_.size(), reasons.size(), lines);
   }
   dataset_.samples = std::move(good);
+  if (options.keep_empty_classes) return;
   const auto counts = class_counts(dataset_);
   const auto empty = std::find(counts.begin(), counts.end(), 0);
   if (empty != counts.end()) {

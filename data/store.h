@@ -31,6 +31,13 @@ struct BadFile {
   std::string reason;
 };
 
+/// A file that was just decoded, to be looked at before it is let go.
+struct DecodedFile {
+  int64_t index;              ///< among the samples of the data set as it was given to the store
+  const std::string& digest;  ///< SHA-256 of its bytes, hexadecimal
+  const Image& image;         ///< at full size, upright
+};
+
 struct StoreOptions {
   /// Bound on the pixels kept, in bytes; images beyond it are decoded again at each access.
   int64_t max_bytes = int64_t{4} << 30;
@@ -38,6 +45,10 @@ struct StoreOptions {
   bool skip_bad = false;
   /// Called with (files done, files in all) after each file, by one thread at a time.
   std::function<void(int64_t, int64_t)> progress = {};
+  /// Called with each file that could be decoded, by several threads at once.
+  std::function<void(const DecodedFile&)> examine = {};
+  /// With skip_bad: classes may lose all their images, and the data set may lose all its classes' images.
+  bool keep_empty_classes = false;
 };
 
 /// The images of a data set in every form asked for. Reading is safe from any number of threads.
@@ -75,7 +86,7 @@ class ImageStore {
   };
 
   void plan_shelves(std::vector<ImageSpec> specs, int64_t max_bytes);
-  void drop_bad_files(const std::vector<std::string>& reasons, bool skip_bad);
+  void drop_bad_files(const std::vector<std::string>& reasons, const StoreOptions& options);
 
   Dataset dataset_;
   std::vector<Shelf> shelves_;

@@ -1,0 +1,220 @@
+#include "study/check_ridge.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <stdexcept>
+
+#include "data/folds.h"
+#include "kernels/kernels.h"
+#include "kernels/parallel.h"
+
+namespace signet::study {
+namespace {
+
+// Both chosen on the photographs, where any lambda from 0.03 to 1 does about as well.
+constexpr float kLambda = 0.3f;
+constexpr float kConstant = 0.3f;
+
+constexpr int64_t kBand = 8;  // rows eliminated at once, so that the matrix is not read once a row
+
+/// Overwrites the upper half of a symmetric positive definite matrix with its Cholesky factor U, U'U = M
+/// (Golub and Van Loan, "Matrix Computations", section 4.2, by rows).
+void factorise(float* m, int64_t n) {
+  const auto eliminate = [&](int64_t from, int64_t to, int64_t i) {
+    float* const row = m + i * n;
+    for (int64_t k = from; k < to; ++k) {
+      const float* const pivot = m + k * n;
+      const float factor = pivot[i];
+      for (int64_t j = i; j < n; ++j) row[j] -= factor * pivot[j];
+    }
+  };
+  for (int64_t begin = 0; begin < n; begin += kBand) {
+    const int64_t end = std::min(begin + kBand, n);
+    for (int64_t i = begin; i < end; ++i) {
+      eliminate(begin, i, i);
+      const float scale = 1 / std::sqrt(m[i * n + i]);
+      for (int64_t j = i; j < n; ++j) m[i * n + j] *= scale;
+    }
+    for (int64_t i = end; i < n; ++i) eliminate(begin, end, i);
+  }
+}
+
+/// x[n, columns] becomes the solution of U'U x = x.
+void solve(const float* u, float* x, int64_t n, int64_t columns) {
+  const auto subtract = [&](float* from, const float* what, float factor) {
+    for (int64_t c = 0; c < columns; ++c) from[c] -= factor * what[c];
+  };
+  const auto divide = [&](float* row, float by) {
+    for (int64_t c = 0; c < columns; ++c) row[c] /= by;
+  };
+  for (int64_t k = 0; k < n; ++k) {
+    divide(x + k * columns, u[k * n + k]);
+    for (int64_t i = k + 1; i < n; ++i) subtract(x + i * columns, x + k * columns, u[k * n + i]);
+  }
+  for (int64_t k = n - 1; k >= 0; --k) {
+    for (int64_t i = k + 1; i < n; ++i) subtract(x + k * columns, x + i * columns, u[k * n + i]);
+    divide(x + k * columns, u[k * n + k]);
+  }
+}
+
+std::vector<float> targets_of(std::span<const int> labels, int classes) {
+  std::vector<float> targets(labels.size() * size_t(classes), -1.0f / float(classes));
+  for (size_t i = 0; i < labels.size(); ++i) targets[i * size_t(classes) + size_t(labels[i])] += 1;
+  return targets;
+}
+
+/// Rows of a table [*, width], gathered.
+std::vector<float> gather(const std::vector<float>& table, const std::vector<int>& rows, int64_t width) {
+  std::vector<float> out(rows.size() * size_t(width));
+  for (size_t r = 0; r < rows.size(); ++r) {
+    std::copy_n(table.begin() + rows[r] * width, width, out.begin() + int64_t(r) * width);
+  }
+  return out;
+}
+
+std::vector<float> with_constant(const Tensor& features) {
+  const int64_t rows = features.shape()[0], columns = features.shape()[1];
+  std::vector<float> design(size_t(rows * (columns + 1)), kConstant);
+  for (int64_t r = 0; r < rows; ++r) {
+    std::copy_n(features.data() + r * columns, columns, design.begin() + r * (columns + 1));
+  }
+  return design;
+}
+
+/// left' * right of tables with as many rows.
+std::vector<float> cross_product(const std::vector<float>& left, const std::vector<float>& right,
+                                 int64_t rows, int64_t left_width, int64_t right_width) {
+  std::vector<float> product(size_t(left_width * right_width));
+  cpu::gemm(product.data(), left.data(), right.data(), Transpose::yes, Transpose::no, left_width, right_width,
+            rows, Accumulate::no);
+  return product;
+}
+
+}  // namespace
+
+CrossRidge::CrossRidge(Tensor features, std::vector<int> folds)
+    : design_(with_constant(features)),
+      rows_(features.shape()[0]),
+      width_(features.shape()[1] + 1),
+      folds_(std::move(folds)) {
+  if (int64_t(folds_.size()) != rows_) {
+    throw std::invalid_argument("[CrossRidge] one fold a row is needed");
+  }
+  const auto gram = cross_product(design_, design_, rows_, width_, width_);
+  factors_.resize(size_t(data::fold_count(folds_)));
+  parallel_for(int64_t(factors_.size()), [&](int64_t fold) {
+    const auto held_out = data::validation_indices(folds_, int(fold));
+    const auto own = gather(design_, held_out, width_);
+    auto matrix = cross_product(own, own, int64_t(held_out.size()), width_, width_);
+    for (size_t i = 0; i < matrix.size(); ++i) matrix[i] = gram[i] - matrix[i];
+    for (int64_t i = 0; i < width_; ++i) matrix[size_t(i * width_ + i)] += kLambda;
+    factorise(matrix.data(), width_);
+    factors_[size_t(fold)] = std::move(matrix);
+  });
+}
+
+std::vector<std::vector<float>> CrossRidge::classifiers(std::span<const int> labels, int classes) const {
+  const auto targets = targets_of(labels, classes);
+  const auto all = cross_product(design_, targets, rows_, width_, classes);
+  std::vector<std::vector<float>> weights(factors_.size());
+  parallel_for(int64_t(factors_.size()), [&](int64_t fold) {
+    const auto held_out = data::validation_indices(folds_, int(fold));
+    auto w = cross_product(gather(design_, held_out, width_), gather(targets, held_out, classes),
+                           int64_t(held_out.size()), width_, classes);
+    for (size_t i = 0; i < w.size(); ++i) w[i] = all[i] - w[i];
+    solve(factors_[size_t(fold)].data(), w.data(), width_, classes);
+    weights[size_t(fold)] = std::move(w);
+  });
+  return weights;
+}
+
+std::vector<float> CrossRidge::scores(std::span<const int> labels, int classes) const {
+  std::vector<float> scores(size_t(rows_ * classes));
+  const auto weights = classifiers(labels, classes);
+  for (size_t fold = 0; fold < weights.size(); ++fold) {
+    const auto held_out = data::validation_indices(folds_, int(fold));
+    if (held_out.empty()) continue;
+    std::vector<float> part(held_out.size() * size_t(classes));
+    cpu::gemm(part.data(), gather(design_, held_out, width_).data(), weights[fold].data(), Transpose::no,
+              Transpose::no, int64_t(held_out.size()), classes, width_, Accumulate::no);
+    for (size_t r = 0; r < held_out.size(); ++r) {
+      std::copy_n(part.begin() + int64_t(r) * classes, classes,
+                  scores.begin() + int64_t(held_out[r]) * classes);
+    }
+  }
+  return scores;
+}
+
+std::vector<float> CrossRidge::scores_of(const Tensor& others, std::span<const int> folds_of_others,
+                                         std::span<const int> labels, int classes) const {
+  const auto design = with_constant(others);
+  const auto weights = classifiers(labels, classes);
+  std::vector<float> scores(folds_of_others.size() * size_t(classes));
+  parallel_for(int64_t(folds_of_others.size()), [&](int64_t r) {
+    const auto& w = weights[size_t(folds_of_others[size_t(r)])];
+    cpu::gemm(scores.data() + r * classes, design.data() + r * width_, w.data(), Transpose::no, Transpose::no,
+              1, classes, width_, Accumulate::no);
+  });
+  return scores;
+}
+
+Tensor scaled_features(const Tensor& table, bool standardised) {
+  return scaled_features(table, standardised, table);
+}
+
+Tensor scaled_features(const Tensor& table, bool standardised, const Tensor& like) {
+  const int64_t columns = table.shape()[1];
+  std::vector<double> mean(size_t(columns), 0.0), variance(size_t(columns), 0.0);
+  const auto each = [&](const Tensor& t, const auto& visit) {
+    for (int64_t r = 0; r < t.shape()[0]; ++r) {
+      for (int64_t c = 0; c < columns; ++c) visit(r, size_t(c), t.data()[r * columns + c]);
+    }
+  };
+  const double count = double(std::max<int64_t>(like.shape()[0], 1));
+  each(like, [&](int64_t, size_t c, float value) { mean[c] += value / count; });
+  each(like, [&](int64_t, size_t c, float value) {
+    variance[c] += (value - mean[c]) * (value - mean[c]) / count;
+  });
+  std::vector<double> factor(size_t(columns), 1.0);
+  if (standardised) {
+    const double largest = std::sqrt(*std::max_element(variance.begin(), variance.end()));
+    for (size_t c = 0; c < factor.size(); ++c) {
+      factor[c] = 1 / std::max({std::sqrt(variance[c]), 1e-3 * largest, 1e-12});
+    }
+  }
+  double norm = 0;
+  for (size_t c = 0; c < factor.size(); ++c) norm += variance[c] * factor[c] * factor[c];
+  const double all = norm > 0 ? 1 / std::sqrt(norm) : 1;
+  const Tensor out = Tensor::empty(table.shape());
+  each(table, [&](int64_t r, size_t c, float value) {
+    out.data()[r * columns + int64_t(c)] = float((value - mean[c]) * factor[c] * all);
+  });
+  return out;
+}
+
+std::vector<double> calibrated(std::span<const float> scores, std::span<const int> labels, int classes) {
+  const size_t rows = labels.size(), width = size_t(classes);
+  std::vector<double> best;
+  double least = std::numeric_limits<double>::infinity();
+  for (const double temperature : {0.02, 0.03, 0.045, 0.07, 0.1, 0.15, 0.22, 0.33, 0.5}) {
+    std::vector<double> p(rows * width);
+    double loss = 0;
+    for (size_t i = 0; i < rows; ++i) {
+      const auto row = scores.subspan(i * width, width);
+      const double top = *std::max_element(row.begin(), row.end());
+      double sum = 0;
+      for (size_t c = 0; c < width; ++c) sum += p[i * width + c] = std::exp((row[c] - top) / temperature);
+      for (size_t c = 0; c < width; ++c) p[i * width + c] /= sum;
+      if (labels[i] >= 0) loss -= std::log(std::max(p[i * width + size_t(labels[i])], 1e-6));
+    }
+    if (loss >= least) continue;
+    least = loss;
+    best = std::move(p);
+  }
+  return best;
+}
+
+}  // namespace signet::study
