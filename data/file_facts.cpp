@@ -46,8 +46,7 @@ std::vector<Copies> find_copies(const std::vector<FileFacts>& facts) {
   for (auto& [key, files] : same) {
     if (files.size() < 2) continue;
     const auto& digest = facts[size_t(files.front())].digest;
-    const bool bytes =
-        std::ranges::all_of(files, [&](int i) { return facts[size_t(i)].digest == digest; });
+    const bool bytes = std::ranges::all_of(files, [&](int i) { return facts[size_t(i)].digest == digest; });
     copies.push_back({std::move(files), bytes});
   }
   std::ranges::sort(copies, {}, [](const Copies& c) { return c.files.front(); });

@@ -49,8 +49,8 @@ std::vector<float> histograms_of_gradients(const Image& image, int cell) {
     for (int x = 0; x + 1 < columns; ++x) {
       const auto begin = out.size();
       float squares = kSmall;
-      for (const int place : {y * columns + x, (y + 1) * columns + x, y * columns + x + 1,
-                              (y + 1) * columns + x + 1}) {
+      for (const int place :
+           {y * columns + x, (y + 1) * columns + x, y * columns + x + 1, (y + 1) * columns + x + 1}) {
         for (int bin = 0; bin < kBins; ++bin) {
           out.push_back(cells[size_t(place * kBins + bin)]);
           squares += out.back() * out.back();

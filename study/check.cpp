@@ -6,8 +6,6 @@
 #include <cstdio>
 #include <numeric>
 #include <optional>
-#include <set>
-#include <tuple>
 
 #include "data/folds.h"
 #include "data/leakage.h"
@@ -31,21 +29,10 @@ constexpr double kLeastLikeness = 0.01;
 constexpr size_t kMostPairs = 20, kMostMirrored = 1500;
 constexpr double kRehearsedShares[] = {0.01, 0.03, 0.1};
 
-/// For each image a number for the value of `key`, in the order of their appearance; -1 where it is empty.
-template <class Key>
-std::vector<int> numbered(const data::Dataset& dataset, const Key& key) {
-  std::map<decltype(key(dataset.samples.front())), int> numbers;
-  std::vector<int> of_image;
-  for (const auto& sample : dataset.samples) {
-    const bool known = !sample.signer.empty();
-    of_image.push_back(known ? numbers.emplace(key(sample), int(numbers.size())).first->second : -1);
-  }
-  return of_image;
-}
-
 class Check {
  public:
-  explicit Check(const CheckOptions& options) : options_(options), features_(options.weights, options.device) {
+  explicit Check(const CheckOptions& options)
+      : options_(options), features_(options.weights, options.device) {
     found_.features = features_.description();
     found_.weights = !options.weights.empty();
   }
@@ -55,9 +42,8 @@ class Check {
     read_images();
     find_twins();
     judge();
-    const RunFolder folder = options_.output.empty()
-                                 ? RunFolder::numbered(options_.runs, "check", "check")
-                                 : RunFolder::named(options_.output, false);
+    const RunFolder folder = options_.output.empty() ? RunFolder::numbered(options_.runs, "check", "check")
+                                                     : RunFolder::named(options_.output, false);
     print();
     write_atomically(folder.file("files.csv"), files_csv());
     write_atomically(folder.file("near_duplicates.csv"), twins_csv());
@@ -94,8 +80,8 @@ class Check {
       before = done;
     };
     progress_.start("reading images", scanned.size());
-    store_.emplace(std::move(scanned), std::vector{data::kNearTwinSpec, ReportImages::kSpec, features_.spec()},
-                   store_options);
+    store_.emplace(std::move(scanned),
+                   std::vector{data::kNearTwinSpec, ReportImages::kSpec, features_.spec()}, store_options);
     progress_.finish();
     for (const auto& bad : store_->bad_files()) {
       const std::string prefix = (dataset().root / bad.path).string() + ": ";
@@ -122,9 +108,8 @@ class Check {
   void find_twins() {
     if (dataset().samples.empty()) return;
     found_.twins = data::find_near_twins(*store_);
-    std::vector<std::pair<std::string, data::Split>> splits{{"random", data::Split::random},
-                                                            {"group", data::Split::group},
-                                                            {"signer", data::Split::signer}};
+    std::vector<std::pair<std::string, data::Split>> splits{
+        {"random", data::Split::random}, {"group", data::Split::group}, {"signer", data::Split::signer}};
     if (dataset().predefined_split) splits = {{"train/ and val/", data::Split::random}};
     for (const auto& [name, split] : splits) {
       try {
@@ -138,19 +123,6 @@ class Check {
     }
   }
 
-  /// Takes of one person and light are kept together, whatever class they are in by now.
-  CheckGroups groups() const {
-    CheckGroups groups;
-    const auto takes = numbered(dataset(), [](const data::Sample& s) {
-      return std::tuple(s.label, s.signer, s.light);
-    });
-    groups.twins = data::join_groups({found_.twins.group, takes});
-    const auto signers = numbered(dataset(), [](const data::Sample& s) { return s.signer; });
-    const bool all_known = std::ranges::all_of(signers, [](int s) { return s >= 0; });
-    if (all_known && data::signers(dataset()).size() > 1) groups.signers = signers;
-    return groups;
-  }
-
   void judge() {
     const int classes = dataset().num_classes();
     const auto judged =
@@ -162,9 +134,10 @@ class Check {
           LabelCheck::kFewest);
       return;
     }
-    const auto group = groups();
+    const CheckGroups group = check_groups(dataset(), labels_, found_.twins.group);
     if (*std::ranges::max_element(group.twins) == 0) {
-      found_.not_judged = "all images are near-twins of one another, and there is nothing to tell them apart by";
+      found_.not_judged =
+          "all images are near-twins of one another, and there is nothing to tell them apart by";
       return;
     }
     std::vector<int> order(labels_.size());
@@ -183,9 +156,9 @@ class Check {
       found_.rehearsals.push_back(check.rehearse(labels_, classes, share, options_.seed));
     }
     found_.alike = find_alike(check, labels_, classes, kLeastLikeness, kMostPairs);
-    found_.flip = check_flip(check, labels_, classes, mirrored,
-                             scaled_features(of_mirrors, standardised, table),
-                             data::find_mirror_twins(*store_));
+    found_.flip =
+        check_flip(check, labels_, classes, mirrored, scaled_features(of_mirrors, standardised, table),
+                   data::find_mirror_twins(*store_));
   }
 
   void judge_labels(const LabelCheck& check) {
@@ -289,9 +262,10 @@ class Check {
                  printable(dataset().classes[size_t(suspect.opinion.suggested)]));
     }
     for (const auto& rehearsal : found_.rehearsals) {
-      fmt::print("  rehearsal: of {} labels changed at random, {} are among the first {}, {} among the first {}\n",
-                 rehearsal.planted, rehearsal.found, rehearsal.planted, rehearsal.found_twice,
-                 2 * rehearsal.planted);
+      fmt::print(
+          "  rehearsal: of {} labels changed at random, {} are among the first {}, {} among the first {}\n",
+          rehearsal.planted, rehearsal.found, rehearsal.planted, rehearsal.found_twice,
+          2 * rehearsal.planted);
     }
   }
 
@@ -300,7 +274,8 @@ class Check {
     fmt::print("alike:");
     for (size_t i = 0; i < std::min(found_.alike.size(), kMostAlike); ++i) {
       const auto& pair = found_.alike[i];
-      fmt::print("{} {} and {} ({:.0f}%)", i == 0 ? "" : ",", printable(dataset().classes[size_t(pair.first)]),
+      fmt::print("{} {} and {} ({:.0f}%)", i == 0 ? "" : ",",
+                 printable(dataset().classes[size_t(pair.first)]),
                  printable(dataset().classes[size_t(pair.second)]), 100 * pair.likeness);
     }
     fmt::print("{}\nflip: {}\n", found_.alike.empty() ? " no two classes" : "", flip_sentence(found_.flip));
@@ -317,21 +292,21 @@ class Check {
 }  // namespace
 
 std::string flip_sentence(const FlipCheck& flip) {
-  const std::string kept = fmt::format("{:.0f}% of the mirror images keep their class", 100 * flip.kept_share());
-  const std::string apart =
-      fmt::format("mirror images are told from images in {:.0f}% of the cases", 100 * flip.told_apart);
+  const std::string measured =
+      fmt::format("{:.1f}% of {} images recognised with mirror images to learn from, {:.1f}% without",
+                  100 * flip.accuracy_with(), flip.images, 100 * flip.accuracy_without());
   switch (flip.verdict()) {
     case FlipVerdict::unsafe:
-      return "unsafe, for some mirror images are images of another class; train with --fliplr 0";
-    case FlipVerdict::doubtful:
-      return fmt::format("doubtful, for only {} ({}); try --fliplr 0 beside --fliplr 0.5", kept, apart);
+      return fmt::format("unsafe; {}. Train with --fliplr 0", measured);
     case FlipVerdict::new_kind:
       return fmt::format(
-          "keeps the classes, but shows what the data set does not hold ({}, and {}); worth it only if such "
-          "pictures will come",
-          kept, apart);
-    case FlipVerdict::safe: return fmt::format("safe ({}, and {})", kept, apart);
-    case FlipVerdict::unknown: break;
+          "does no harm; {}. But mirror images are of another kind ({:.0f}% told from images): worth it only "
+          "if such pictures will come",
+          measured, 100 * flip.told_apart);
+    case FlipVerdict::safe:
+      return fmt::format("safe; {}", measured);
+    case FlipVerdict::unknown:
+      break;
   }
   return "not judged; too few images are recognised at all";
 }

@@ -52,8 +52,8 @@ struct Findings {
   data::NearTwins twins;
   std::vector<int> folds;  ///< of a study's default split, or the predefined one; empty if there can be none
   std::vector<SplitLeak> leaks;
-  std::vector<int64_t> counts;  ///< images a class
-  std::string not_judged;       ///< why labels, classes and flips were not judged; empty if they were
+  std::vector<int64_t> counts;    ///< images a class
+  std::string not_judged;         ///< why labels, classes and flips were not judged; empty if they were
   std::vector<Suspect> suspects;  ///< scores above 0.5, the highest first
   double estimated_errors = 0;
   std::vector<Rehearsal> rehearsals;

@@ -85,20 +85,30 @@ std::vector<AlikePair> find_alike(const LabelCheck& check, std::span<const int> 
   return pairs;
 }
 
-std::vector<MirroredClass> FlipCheck::swapped() const {
-  std::vector<MirroredClass> found;
+double FlipCheck::accuracy_without() const {
+  int64_t right = 0;
+  for (const auto& c : classes) right += c.right_without;
+  return images == 0 ? 0 : double(right) / double(images);
+}
+
+double FlipCheck::accuracy_with() const {
+  return images == 0 ? 0 : accuracy_without() + double(gained - lost) / double(images);
+}
+
+std::vector<FlippedClass> FlipCheck::merged() const {
+  std::vector<FlippedClass> found;
   for (const auto& c : classes) {
-    if (c.recognised >= 5 && 2 * c.landed >= c.recognised) found.push_back(c);
+    if (c.taken >= 3 && 4 * c.taken >= c.right_without) found.push_back(c);
   }
   return found;
 }
 
 FlipVerdict FlipCheck::verdict() const {
-  if (recognised < 20) return FlipVerdict::unknown;
-  if (!swapped().empty() || (twins.size() >= 2 && 50 * int64_t(twins.size()) >= images)) {
-    return FlipVerdict::unsafe;
-  }
-  if (kept_share() < 0.9) return FlipVerdict::doubtful;
+  if (accuracy_without() * double(images) < 20) return FlipVerdict::unknown;
+  const int64_t net = lost - gained;
+  const bool worse = net >= 3 && net * net > 4 * (lost + gained);
+  const bool mirrored_twins = twins.size() >= 2 && 50 * int64_t(twins.size()) >= images;
+  if (worse || mirrored_twins || !merged().empty()) return FlipVerdict::unsafe;
   return told_apart >= 0.75 ? FlipVerdict::new_kind : FlipVerdict::safe;
 }
 
@@ -113,54 +123,60 @@ std::vector<int> images_to_mirror(std::span<const int> labels, int classes, size
 }
 
 FlipCheck check_flip(const LabelCheck& check, std::span<const int> labels, int classes,
-                     std::span<const int> images, const Tensor& mirrored,
-                     std::span<const int> mirror_twins) {
+                     std::span<const int> images, const Tensor& mirrored, std::span<const int> mirror_twins) {
   FlipCheck flip;
-  flip.images = int64_t(images.size());
-  std::vector<int> folds, both_folds, is_mirrored;
-  for (const int i : images) folds.push_back(check.grouped().folds()[size_t(i)]);
-  const auto scores = check.grouped().scores(labels, classes);
-  const auto of_mirrors = check.grouped().scores_of(mirrored, folds, labels, classes);
-  std::vector<MirroredClass> found(static_cast<size_t>(classes));
-  std::vector<std::map<int, int64_t>> landed(static_cast<size_t>(classes));
-  for (size_t k = 0; k < images.size(); ++k) {
-    const int i = images[k], own = labels[size_t(i)];
-    const int twin = mirror_twins[size_t(i)];
-    if (twin >= 0 && labels[size_t(twin)] != own) flip.twins.emplace_back(i, twin);
-    if (best_of(scores, size_t(i), classes) != own) continue;
-    ++found[size_t(own)].recognised;
-    const int place = best_of(of_mirrors, k, classes);
-    if (place == own) {
-      ++found[size_t(own)].kept;
-    } else {
-      ++landed[size_t(own)][place];
-    }
+  const int64_t columns = mirrored.shape()[1], count = int64_t(images.size());
+  flip.images = count;
+  std::vector<int> folds, own;
+  const Tensor plain = Tensor::empty({count, columns}), both = Tensor::empty({2 * count, columns});
+  for (int64_t k = 0; k < count; ++k) {
+    const int image = images[size_t(k)];
+    folds.push_back(check.grouped().folds()[size_t(image)]);
+    own.push_back(labels[size_t(image)]);
+    const float* const row = check.features().data() + image * columns;
+    std::copy_n(row, columns, plain.data() + k * columns);
+    std::copy_n(row, columns, both.data() + k * columns);
+    const int twin = mirror_twins[size_t(image)];
+    if (twin >= 0 && labels[size_t(twin)] != own.back()) flip.twins.emplace_back(image, twin);
+  }
+  std::copy_n(mirrored.data(), mirrored.size(), both.data() + plain.size());
+  const auto without = CrossRidge(plain, folds).scores(own, classes);
+  const auto twice = [](std::vector<int> list) {
+    list.reserve(2 * list.size());
+    list.insert(list.end(), list.begin(), list.end());
+    return list;
+  };
+  const CrossRidge of_both(both, twice(folds));
+  const auto with = of_both.scores(twice(own), classes);
+
+  std::vector<FlippedClass> found(static_cast<size_t>(classes));
+  std::vector<std::map<int, int64_t>> taken(static_cast<size_t>(classes));
+  for (size_t k = 0; k < own.size(); ++k) {
+    auto& of_class = found[size_t(own[k])];
+    const int before = best_of(without, k, classes), after = best_of(with, k, classes);
+    ++of_class.images;
+    of_class.right_without += before == own[k];
+    of_class.right_with += after == own[k];
+    flip.gained += before != own[k] && after == own[k];
+    if (before != own[k] || after == own[k]) continue;
+    ++flip.lost;
+    ++taken[size_t(own[k])][after];
   }
   for (int c = 0; c < classes; ++c) {
-    auto& own = found[size_t(c)];
-    own.label = c;
-    for (const auto& [other, count] : landed[size_t(c)]) {
-      if (count > own.landed) std::tie(own.other, own.landed) = std::pair(other, count);
+    auto& of_class = found[size_t(c)];
+    of_class.label = c;
+    for (const auto& [other, times] : taken[size_t(c)]) {
+      if (times > of_class.taken) std::tie(of_class.other, of_class.taken) = std::pair(other, times);
     }
-    flip.recognised += own.recognised;
-    flip.kept += own.kept;
-    if (own.recognised > 0) flip.classes.push_back(own);
+    if (of_class.images > 0) flip.classes.push_back(of_class);
   }
 
-  const int64_t columns = mirrored.shape()[1], count = int64_t(images.size());
-  const Tensor both = Tensor::empty({2 * count, columns});
-  for (int64_t k = 0; k < count; ++k) {
-    std::copy_n(check.features().data() + images[size_t(k)] * columns, columns, both.data() + k * columns);
-    std::copy_n(mirrored.data() + k * columns, columns, both.data() + (count + k) * columns);
-  }
-  both_folds = folds;
-  both_folds.insert(both_folds.end(), folds.begin(), folds.end());
-  is_mirrored.assign(size_t(count), 0);
+  std::vector<int> is_mirrored(size_t(count), 0);
   is_mirrored.resize(size_t(2 * count), 1);
-  const auto sides = CrossRidge(both, both_folds).scores(is_mirrored, 2);
+  const auto sides = of_both.scores(is_mirrored, 2);
   int64_t right = 0;
   for (size_t k = 0; k < is_mirrored.size(); ++k) right += best_of(sides, k, 2) == is_mirrored[k];
-  flip.told_apart = double(right) / double(std::max<size_t>(is_mirrored.size(), 1));
+  flip.told_apart = count == 0 ? 0 : double(right) / double(2 * count);
   return flip;
 }
 

@@ -78,7 +78,8 @@ CheckFeatures::CheckFeatures(const std::filesystem::path& weights, Device device
     network_ = load_classifier(archive, weights, device).network;
   } else {
     // The first block of ResNet34 that ResNet18 lacks.
-    const auto* const architecture = archive.find("layer1.2.conv1.weight") == nullptr ? "resnet18" : "resnet34";
+    const auto* const architecture =
+        archive.find("layer1.2.conv1.weight") == nullptr ? "resnet18" : "resnet34";
     network_ = models::make_network(architecture, 1000, 0, 64, device);
     models::load_weights(*network_, archive, weights.string(), true);
   }
@@ -86,8 +87,9 @@ CheckFeatures::CheckFeatures(const std::filesystem::path& weights, Device device
   network_->set_trainable(false);
   stages_ = stages_to_run(*network_);
   if (stages_ == 0) {
-    fail("{}: is an {} without convolutions, whose activations are no better than pixels; leave --weights out",
-         weights.string(), network_->architecture());
+    fail(
+        "{}: is an {} without convolutions, whose activations are no better than pixels; leave --weights out",
+        weights.string(), network_->architecture());
   }
   description_ = network_->stages()[size_t(stages_ - 1)] + " of " + weights.filename().string();
 }
@@ -101,8 +103,8 @@ Tensor CheckFeatures::of_network(const data::ImageStore& store, const std::vecto
   const NoGrad no_grad;
   std::optional<data::Augmentation> flip;
   if (mirrored) {
-    flip = data::Augmentation{.fliplr = 1, .degrees = 0, .translate = 0, .scale = 0, .brightness = 0,
-                              .contrast = 0};
+    flip = data::Augmentation{
+        .fliplr = 1, .degrees = 0, .translate = 0, .scale = 0, .brightness = 0, .contrast = 0};
   }
   const ImageSource source(store, network_->input(), flip, 0, 1, device_);
   Tensor table;

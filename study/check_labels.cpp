@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <map>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
+#include <tuple>
 
 #include "data/folds.h"
 #include "data/near_twins.h"
@@ -59,7 +61,36 @@ Tensor unit_rows(const Tensor& table) {
   return out;
 }
 
+/// For each image a number for its key, in the order of their appearance; -1 where it has none.
+template <class KeyOf>
+std::vector<int> numbered(size_t images, const KeyOf& key_of) {
+  std::map<typename decltype(key_of(size_t{}))::value_type, int> numbers;
+  std::vector<int> of_image(images, -1);
+  for (size_t i = 0; i < images; ++i) {
+    if (const auto key = key_of(i)) of_image[i] = numbers.emplace(*key, int(numbers.size())).first->second;
+  }
+  return of_image;
+}
+
 }  // namespace
+
+CheckGroups check_groups(const data::Dataset& dataset, std::span<const int> labels,
+                         const std::vector<int>& near_twins) {
+  const auto& samples = dataset.samples;
+  using Take = std::tuple<int, std::string, std::string>;
+  const auto takes = numbered(samples.size(), [&](size_t i) {
+    const auto& sample = samples[i];
+    const bool known = !sample.signer.empty() && !sample.light.empty();
+    return known ? std::optional(Take(labels[i], sample.signer, sample.light)) : std::nullopt;
+  });
+  CheckGroups groups{data::join_groups({near_twins, takes}), {}};
+  const auto signers = numbered(samples.size(), [&](size_t i) {
+    return samples[i].signer.empty() ? std::nullopt : std::optional(samples[i].signer);
+  });
+  const bool all_known = std::ranges::none_of(signers, [](int s) { return s < 0; });
+  if (all_known && data::signers(dataset).size() > 1) groups.signers = signers;
+  return groups;
+}
 
 std::vector<int> grouped_folds(std::span<const int> groups, int k, uint64_t seed) {
   std::vector<std::vector<int>> members;
@@ -121,8 +152,7 @@ void LabelCheck::find_neighbours() {
           return cosine[a] != cosine[b] ? cosine[a] > cosine[b] : a < b;
         });
         for (ptrdiff_t k = 0; k < count; ++k) {
-          table[size_t((begin + r) * kNeighbours + k)] = {order[size_t(k)],
-                                                          2 - 2 * cosine[order[size_t(k)]]};
+          table[size_t((begin + r) * kNeighbours + k)] = {order[size_t(k)], 2 - 2 * cosine[order[size_t(k)]]};
         }
       };
       keep(near_, [](int) { return true; });
@@ -163,9 +193,7 @@ std::vector<double> LabelCheck::probabilities(std::span<const int> labels, int c
   for (const auto& ridge : ridges_) {
     const auto of_expert = calibrated(ridge->scores(labels, classes), labels, classes);
     std::vector<int> in_fold(size_t(data::fold_count(ridge->folds())) * width);
-    const auto place = [&](size_t i) {
-      return size_t(ridge->folds()[i]) * width + size_t(labels[i]);
-    };
+    const auto place = [&](size_t i) { return size_t(ridge->folds()[i]) * width + size_t(labels[i]); };
     for (size_t i = 0; i < labels.size(); ++i) ++in_fold[place(i)];
     for (size_t i = 0; i < labels.size(); ++i) {
       if (in_fold[place(i)] == counts[size_t(labels[i])]) continue;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
 #include "study/check_ridge.h"
 
 namespace signet::study {
@@ -21,6 +22,11 @@ struct CheckGroups {
   std::vector<int> twins;    ///< near-twins and takes of one person and light, which vouch for one another
   std::vector<int> signers;  ///< people; empty if the names do not tell
 };
+
+/// Of a data set with `labels` in place of its own and `near_twins` as data::NearTwins::group has them. Takes
+/// are known by label, signer and light, so far as names tell.
+CheckGroups check_groups(const data::Dataset& dataset, std::span<const int> labels,
+                         const std::vector<int>& near_twins);
 
 /// What the check says of one image.
 struct LabelOpinion {

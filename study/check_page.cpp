@@ -24,8 +24,8 @@ constexpr std::string_view kStyle = R"css(
 .case > div { min-width: 0; }
 .case p, .evidence { margin: 0; }
 .evidence { display: grid; grid-template-columns: 1fr 1fr; gap: 0.6rem; margin-top: 0.6rem; font-size: 0.88rem; }
-.evidence .thumb { width: 3.4rem; height: 3.4rem; }
-.evidence .pair { gap: 0.25rem; flex-wrap: wrap; }
+.evidence .thumb { width: 2.9rem; height: 2.9rem; }
+.evidence .pair { gap: 0.2rem; flex-wrap: wrap; }
 .verdict { font-weight: 600; }
 .bar { display: inline-block; height: 0.7em; background: var(--link); min-width: 1px; }
 .counts td:nth-child(3) { text-align: left; width: 14rem; }
@@ -52,9 +52,10 @@ class Page {
     const std::string title = fmt::format("Data check: {}", printable(name));
     std::string body = header(title) + "<main id=\"main\">\n" + notices() + suspects() + twins() + files() +
                        alike() + flip() + balance() + "</main>\n" +
-                       fmt::format("<footer><p>Written by signet {}. Nothing in this page is loaded from "
-                                   "elsewhere; links lead to the image files.</p></footer>\n",
-                                   SIGNET_VERSION) +
+                       fmt::format(
+                           "<footer><p>Written by signet {}. Nothing in this page is loaded from "
+                           "elsewhere; links lead to the image files.</p></footer>\n",
+                           SIGNET_VERSION) +
                        images_.sprites();
     const std::string style = std::string(report_style()) + std::string(kStyle);
     return html_page({title, style, "", std::move(body)});
@@ -107,9 +108,9 @@ class Page {
   }
 
   std::string thumbnail(int image) const {
-    return images_.thumbnail(path_of(image), printable(fmt::format("Image of {}: {}",
-                                                                   dataset_.classes[size_t(label_of(image))],
-                                                                   path_of(image))));
+    return images_.thumbnail(
+        path_of(image),
+        printable(fmt::format("Image of {}: {}", dataset_.classes[size_t(label_of(image))], path_of(image))));
   }
 
   std::string thumbnails(const std::vector<int>& list) const {
@@ -175,14 +176,15 @@ class Page {
     }
     text += fmt::format(
         "<p>For {} another class is more probable than the label, by classifiers and neighbours that had "
-        "not seen the label. A score of 0.5 means as probable, 1 means certain. Confident learning estimates "
-        "{:.0f} wrong labels in all. Look before you change one: an unusual picture and two classes that look "
+        "not seen it. A score of 0.5 means as probable, 1 means certain. Confident learning estimates "
+        "{:.0f} wrong labels in all. Look before you change one: an unusual picture and two classes that "
+        "look "
         "alike raise the score as well.</p>\n{}",
         plural(int64_t(found_.suspects.size()), "image", "images"), found_.estimated_errors, rehearsals());
     if (found_.suspects.empty()) return text + "</section>\n";
     if (shown_suspects_ < found_.suspects.size()) {
-      text += fmt::format("<p class=\"note\">The first {}; suspect_labels.csv lists all.</p>\n",
-                          shown_suspects_);
+      text +=
+          fmt::format("<p class=\"note\">The first {}; suspect_labels.csv lists all.</p>\n", shown_suspects_);
     }
     text += "<ol class=\"cases\">\n";
     for (size_t k = 0; k < shown_suspects_; ++k) text += suspect_item(found_.suspects[k]);
@@ -203,7 +205,8 @@ class Page {
   std::string rehearsals() const {
     if (found_.rehearsals.empty()) return {};
     std::string table =
-        "<table>\n<caption>How sure one can be: labels of this data set were changed at random, and the check "
+        "<table>\n<caption>How sure one can be: labels of this data set were changed at random, and the "
+        "check "
         "was made again</caption>\n<thead><tr><th scope=\"col\">Changed</th><th scope=\"col\">Found among as "
         "many suspects</th><th scope=\"col\">… among twice as many</th></tr></thead>\n<tbody>\n";
     for (const auto& r : found_.rehearsals) {
@@ -219,7 +222,8 @@ class Page {
   std::string twins() const {
     std::string text = fmt::format(
         "<section id=\"twins\">\n<h2>Near-duplicates</h2>\n<p>{} of images are alike to the eye (root mean "
-        "square difference of 32×32 pixels at most {}), {} across classes. near_duplicates.csv lists {}.</p>\n",
+        "square difference of 32×32 pixels at most {}), {} across classes. near_duplicates.csv lists "
+        "{}.</p>\n",
         plural(found_.twins.pair_count, "pair", "pairs"), data::kNearTwinDistance, twins_across_,
         found_.twins.pair_count == int64_t(found_.twins.pairs.size()) ? "them"
                                                                       : "the closest ones of each image");
@@ -248,10 +252,11 @@ class Page {
     if (!found_.sizes.empty()) {
       const auto most =
           std::ranges::max_element(found_.sizes, {}, [](const auto& size) { return size.second; });
-      text += fmt::format("; the most frequent one, {}, {}", most->first, plural(most->second, "time", "times"));
+      text +=
+          fmt::format("; the most frequent one, {}, {}", most->first, plural(most->second, "time", "times"));
     }
-    text += fmt::format(". {} another one.</p>\n", copies() == 1 ? "1 file repeats"
-                                                                 : fmt::format("{} files repeat", copies()));
+    text += fmt::format(". {} another one.</p>\n",
+                        copies() == 1 ? "1 file repeats" : fmt::format("{} files repeat", copies()));
     if (!found_.notes.empty()) {
       std::string table =
           "<table class=\"options\">\n<caption>Files to look at</caption>\n<thead><tr><th "
@@ -281,8 +286,10 @@ class Page {
       text += fmt::format("<li><div class=\"case\">{}<div><p>{}{}</p>", thumbnail(list.files.front()),
                           list.same_bytes ? "the same bytes" : "other bytes, the same pixels",
                           labels.size() > 1 ? ", <strong>in different classes</strong>" : "");
-      for (size_t f = 0; f < std::min(list.files.size(), kMostNames); ++f) text += link(path_of(list.files[f]));
-      if (list.files.size() > kMostNames) text += fmt::format("… and {} more", list.files.size() - kMostNames);
+      for (size_t f = 0; f < std::min(list.files.size(), kMostNames); ++f)
+        text += link(path_of(list.files[f]));
+      if (list.files.size() > kMostNames)
+        text += fmt::format("… and {} more", list.files.size() - kMostNames);
       text += "</div></div></li>\n";
     }
     text += "</ul>\n";
@@ -297,7 +304,8 @@ class Page {
     std::string text = "<section id=\"alike\">\n<h2>Classes that look alike</h2>\n";
     if (!found_.not_judged.empty()) return text + "<p>Not judged, as above.</p>\n</section>\n";
     text +=
-        "<p>The likeness is the mean probability of the other class, by classifiers that have seen neither the "
+        "<p>The likeness is the mean probability of the other class, by classifiers that have seen neither "
+        "the "
         "image nor its near-duplicates. The closest two images are shown.</p>\n";
     if (found_.alike.empty()) return text + "<p>No two classes reach 1%.</p>\n</section>\n";
     text += "<ol class=\"errors\">\n";
@@ -315,31 +323,33 @@ class Page {
     const auto& flip = found_.flip;
     if (!found_.not_judged.empty()) return text + "<p>Not judged, as above.</p>\n</section>\n";
     text += fmt::format(
-        "<p class=\"verdict\">{}.</p>\n<p>{} looked at whose class is recognised, of {}. A flip is called "
-        "unsafe when half of the mirror images of a class land in one other class, or when mirror images are "
-        "near-duplicates of images of other classes; doubtful when fewer than 90% keep their class. Below "
-        "that it is safe, if a classifier does not tell mirror images from images in 75% of the cases "
-        "(guessing: 50%).</p>\n",
-        esc(sentence_case(flip_sentence(flip))), plural(flip.recognised, "image", "images"), flip.images);
-    std::vector<MirroredClass> worst;
+        "<p class=\"verdict\">{}.</p>\n<p>Measured by classifiers that learned from images, and others that "
+        "learned from their mirror images as well, on images whose near-duplicates neither has seen. Mirror "
+        "images cost {} and gained {}; they are told from images in {} of the cases (guessing: 50%). A flip "
+        "is called unsafe when it costs more than chance explains (two standard deviations), when a class "
+        "loses a quarter of its images to another one, or when mirror images are near-duplicates of images "
+        "of "
+        "other classes.</p>\n",
+        esc(sentence_case(flip_sentence(flip))), plural(flip.lost, "image", "images"),
+        plural(flip.gained, "image", "images"), percent(flip.told_apart));
+    std::vector<FlippedClass> worst;
     for (const auto& c : flip.classes) {
-      if (c.landed > 0) worst.push_back(c);
+      if (c.right_with < c.right_without && c.taken > 0) worst.push_back(c);
     }
     if (!worst.empty()) {
-      std::ranges::stable_sort(worst, std::ranges::greater(), [](const MirroredClass& c) {
-        return double(c.recognised - c.kept) / double(c.recognised);
-      });
+      std::ranges::stable_sort(worst, {},
+                               [](const FlippedClass& c) { return c.right_with - c.right_without; });
       worst.resize(std::min<size_t>(worst.size(), 15));
       std::string table =
-          "<table>\n<caption>Classes whose mirror images go elsewhere, worst first</caption>\n<thead><tr><th "
-          "scope=\"col\">Class</th><th scope=\"col\">Looked at</th><th scope=\"col\">Mirror image keeps "
-          "it</th><th scope=\"col\">Most others become</th></tr></thead>\n<tbody>\n";
+          "<table>\n<caption>Classes that lose by mirror images, worst first</caption>\n<thead><tr><th "
+          "scope=\"col\">Class</th><th scope=\"col\">Images</th><th scope=\"col\">Recognised without</th><th "
+          "scope=\"col\">with</th><th scope=\"col\">Most of the lost go to</th></tr></thead>\n<tbody>\n";
       for (const auto& c : worst) {
         table += fmt::format(
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{} ({})</td></tr>\n", name_of(c.label),
-            c.recognised, percent(double(c.kept) / double(c.recognised)), name_of(c.other), c.landed);
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{} ({})</td></tr>\n",
+            name_of(c.label), c.images, c.right_without, c.right_with, name_of(c.other), c.taken);
       }
-      text += framed("Classes whose mirror images go elsewhere", table + "</tbody>\n</table>\n");
+      text += framed("Classes that lose by mirror images", table + "</tbody>\n</table>\n");
     }
     if (mirror_twins_.empty()) return text + "</section>\n";
     text += "<h3>Mirror images that are near-duplicates of another class</h3>\n<ul class=\"errors\">\n";
@@ -364,7 +374,8 @@ class Page {
             ? "; with such an imbalance look at recall by class, and try <code>--class-weights</code>"
             : "");
     std::string table =
-        "<table class=\"counts\">\n<caption>Images a class, the smallest class first</caption>\n<thead><tr><th "
+        "<table class=\"counts\">\n<caption>Images a class, the smallest class "
+        "first</caption>\n<thead><tr><th "
         "scope=\"col\">Class</th><th scope=\"col\">Images</th><th scope=\"col\">Share of the largest</th>"
         "</tr></thead>\n<tbody>\n";
     std::vector<int> order;

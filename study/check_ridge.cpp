@@ -148,19 +148,6 @@ std::vector<float> CrossRidge::scores(std::span<const int> labels, int classes) 
   return scores;
 }
 
-std::vector<float> CrossRidge::scores_of(const Tensor& others, std::span<const int> folds_of_others,
-                                         std::span<const int> labels, int classes) const {
-  const auto design = with_constant(others);
-  const auto weights = classifiers(labels, classes);
-  std::vector<float> scores(folds_of_others.size() * size_t(classes));
-  parallel_for(int64_t(folds_of_others.size()), [&](int64_t r) {
-    const auto& w = weights[size_t(folds_of_others[size_t(r)])];
-    cpu::gemm(scores.data() + r * classes, design.data() + r * width_, w.data(), Transpose::no, Transpose::no,
-              1, classes, width_, Accumulate::no);
-  });
-  return scores;
-}
-
 Tensor scaled_features(const Tensor& table, bool standardised) {
   return scaled_features(table, standardised, table);
 }
@@ -175,9 +162,8 @@ Tensor scaled_features(const Tensor& table, bool standardised, const Tensor& lik
   };
   const double count = double(std::max<int64_t>(like.shape()[0], 1));
   each(like, [&](int64_t, size_t c, float value) { mean[c] += value / count; });
-  each(like, [&](int64_t, size_t c, float value) {
-    variance[c] += (value - mean[c]) * (value - mean[c]) / count;
-  });
+  each(like,
+       [&](int64_t, size_t c, float value) { variance[c] += (value - mean[c]) * (value - mean[c]) / count; });
   std::vector<double> factor(size_t(columns), 1.0);
   if (standardised) {
     const double largest = std::sqrt(*std::max_element(variance.begin(), variance.end()));

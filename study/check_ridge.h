@@ -24,11 +24,6 @@ class CrossRidge {
   /// holds a row of a class, the class's score tells nothing.
   std::vector<float> scores(std::span<const int> labels, int classes) const;
 
-  /// Scores [rows of others, classes] of other rows, each judged by the classifier of the fold named in
-  /// `folds_of_others`.
-  std::vector<float> scores_of(const Tensor& others, std::span<const int> folds_of_others,
-                               std::span<const int> labels, int classes) const;
-
   const std::vector<int>& folds() const { return folds_; }
 
  private:
