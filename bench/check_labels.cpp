@@ -15,6 +15,7 @@
 #include "study/check_classes.h"
 #include "study/check_features.h"
 #include "study/check_labels.h"
+#include "study/csv.h"
 #include "tensor/error.h"
 #include "tensor/hash.h"
 
@@ -123,7 +124,8 @@ Found count_found(const std::vector<study::LabelOpinion>& opinions, const Plante
 }
 
 /// For each class the one that it is taken for most.
-std::vector<int> similar_classes(const study::LabelCheck& check, const std::vector<int>& labels, int classes) {
+std::vector<int> similar_classes(const study::LabelCheck& check, const std::vector<int>& labels,
+                                 int classes) {
   std::vector<int> similar(static_cast<size_t>(classes), -1);
   const auto pairs = study::find_alike(check, labels, classes, 0, size_t(classes) * size_t(classes));
   for (const auto& pair : pairs) {
@@ -134,14 +136,30 @@ std::vector<int> similar_classes(const study::LabelCheck& check, const std::vect
   return similar;
 }
 
+void correct(data::Dataset& dataset, const std::string& file) {
+  for (const auto& row : study::read_csv(file).rows) {
+    const auto sample = std::ranges::find(dataset.samples, row.at(0), &data::Sample::path);
+    const auto label = std::ranges::find(dataset.classes, row.at(1));
+    if (sample == dataset.samples.end() || label == dataset.classes.end()) {
+      fail("{}: the data set has no image '{}' or no class '{}'", file, row[0], row[1]);
+    }
+    sample->label = int(label - dataset.classes.begin());
+  }
+}
+
 int run(int argc, char** argv) {
-  if (argc < 2 || argc > 3) {
-    fmt::print(stderr, "usage: check_labels FOLDER [WEIGHTS]\n");
+  if (argc < 2 || argc > 4) {
+    fmt::print(stderr,
+               "usage: check_labels FOLDER [WEIGHTS [CORRECTED]]\n"
+               "WEIGHTS may be \"\"; CORRECTED is a CSV file with columns path,label: errors of the data set "
+               "itself, put right before others are planted\n");
     return 2;
   }
-  constexpr int kSeeds = 3;
-  const study::CheckFeatures features(argc == 3 ? argv[2] : "");
-  data::ImageStore store(data::scan_dataset(argv[1]), {data::kNearTwinSpec, features.spec()});
+  constexpr int kSeeds = 2;
+  const study::CheckFeatures features(argc > 2 ? argv[2] : "");
+  auto scanned = data::scan_dataset(argv[1]);
+  if (argc > 3) correct(scanned, argv[3]);
+  data::ImageStore store(std::move(scanned), {data::kNearTwinSpec, features.spec()});
   const auto& dataset = store.dataset();
   const int classes = dataset.num_classes();
   std::vector<int> labels, order(size_t(dataset.size()));
@@ -155,8 +173,10 @@ int run(int argc, char** argv) {
   };
   const study::LabelCheck truth = check_of(labels);
   const Planter planter(dataset, twins, similar_classes(truth, labels, classes));
-  fmt::print("Compared by {}; means of {} seeds; recall in the first N (in the first 2N), N as many as were planted.\n\n",
-             features.description(), kSeeds);
+  fmt::print(
+      "Compared by {}; means of {} seeds; recall in the first N (in the first 2N), N as many as were "
+      "planted.\n\n",
+      features.description(), kSeeds);
   fmt::print("| errors | 1% | 3% | 5% | 10% |\n|---|---|---|---|---|\n");
   for (const std::string kind : {"uniform", "similar", "twins", "takes", "systematic"}) {
     fmt::print("| {} |", kind);

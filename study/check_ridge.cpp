@@ -75,6 +75,17 @@ std::vector<float> gather(const std::vector<float>& table, const std::vector<int
   return out;
 }
 
+/// The same of a square table [size, size], its columns chosen too.
+std::vector<float> gather_both(const std::vector<float>& table, const std::vector<int>& rows,
+                               const std::vector<int>& columns, int64_t size) {
+  std::vector<float> out;
+  out.reserve(rows.size() * columns.size());
+  for (const int r : rows) {
+    for (const int c : columns) out.push_back(table[size_t(r * size + c)]);
+  }
+  return out;
+}
+
 std::vector<float> with_constant(const Tensor& features) {
   const int64_t rows = features.shape()[0], columns = features.shape()[1];
   std::vector<float> design(size_t(rows * (columns + 1)), kConstant);
@@ -103,8 +114,12 @@ CrossRidge::CrossRidge(Tensor features, std::vector<int> folds)
   if (int64_t(folds_.size()) != rows_) {
     throw std::invalid_argument("[CrossRidge] one fold a row is needed");
   }
-  const auto gram = cross_product(design_, design_, rows_, width_, width_);
   factors_.resize(size_t(data::fold_count(folds_)));
+  dual() ? factorise_dual() : factorise_primal();
+}
+
+void CrossRidge::factorise_primal() {
+  const auto gram = cross_product(design_, design_, rows_, width_, width_);
   parallel_for(int64_t(factors_.size()), [&](int64_t fold) {
     const auto held_out = data::validation_indices(folds_, int(fold));
     const auto own = gather(design_, held_out, width_);
@@ -116,35 +131,50 @@ CrossRidge::CrossRidge(Tensor features, std::vector<int> folds)
   });
 }
 
-std::vector<std::vector<float>> CrossRidge::classifiers(std::span<const int> labels, int classes) const {
-  const auto targets = targets_of(labels, classes);
-  const auto all = cross_product(design_, targets, rows_, width_, classes);
-  std::vector<std::vector<float>> weights(factors_.size());
+void CrossRidge::factorise_dual() {
+  gram_.resize(size_t(rows_ * rows_));
+  cpu::gemm(gram_.data(), design_.data(), design_.data(), Transpose::no, Transpose::yes, rows_, rows_, width_,
+            Accumulate::no);
   parallel_for(int64_t(factors_.size()), [&](int64_t fold) {
-    const auto held_out = data::validation_indices(folds_, int(fold));
-    auto w = cross_product(gather(design_, held_out, width_), gather(targets, held_out, classes),
-                           int64_t(held_out.size()), width_, classes);
-    for (size_t i = 0; i < w.size(); ++i) w[i] = all[i] - w[i];
-    solve(factors_[size_t(fold)].data(), w.data(), width_, classes);
-    weights[size_t(fold)] = std::move(w);
+    const auto learned = data::training_indices(folds_, int(fold));
+    auto matrix = gather_both(gram_, learned, learned, rows_);
+    const auto n = int64_t(learned.size());
+    for (int64_t i = 0; i < n; ++i) matrix[size_t(i * n + i)] += kLambda;
+    factorise(matrix.data(), n);
+    factors_[size_t(fold)] = std::move(matrix);
   });
-  return weights;
 }
 
 std::vector<float> CrossRidge::scores(std::span<const int> labels, int classes) const {
   std::vector<float> scores(size_t(rows_ * classes));
-  const auto weights = classifiers(labels, classes);
-  for (size_t fold = 0; fold < weights.size(); ++fold) {
+  const auto targets = targets_of(labels, classes);
+  std::vector<float> all;
+  if (!dual()) all = cross_product(design_, targets, rows_, width_, classes);
+  parallel_for(int64_t(factors_.size()), [&](int64_t fold) {
     const auto held_out = data::validation_indices(folds_, int(fold));
-    if (held_out.empty()) continue;
-    std::vector<float> part(held_out.size() * size_t(classes));
-    cpu::gemm(part.data(), gather(design_, held_out, width_).data(), weights[fold].data(), Transpose::no,
-              Transpose::no, int64_t(held_out.size()), classes, width_, Accumulate::no);
-    for (size_t r = 0; r < held_out.size(); ++r) {
-      std::copy_n(part.begin() + int64_t(r) * classes, classes,
-                  scores.begin() + int64_t(held_out[r]) * classes);
+    const auto& factor = factors_[size_t(fold)];
+    std::vector<float> left, right;  // of the product that gives the scores
+    if (dual()) {
+      const auto learned = data::training_indices(folds_, int(fold));
+      left = gather_both(gram_, held_out, learned, rows_);
+      right = gather(targets, learned, classes);
+      solve(factor.data(), right.data(), int64_t(learned.size()), classes);
+    } else {
+      left = gather(design_, held_out, width_);
+      right =
+          cross_product(left, gather(targets, held_out, classes), int64_t(held_out.size()), width_, classes);
+      for (size_t i = 0; i < right.size(); ++i) right[i] = all[i] - right[i];
+      solve(factor.data(), right.data(), width_, classes);
     }
-  }
+    const auto rows = int64_t(held_out.size());
+    std::vector<float> part(size_t(rows * classes));
+    cpu::gemm(part.data(), left.data(), right.data(), Transpose::no, Transpose::no, rows, classes,
+              int64_t(right.size()) / classes, Accumulate::no);
+    for (int64_t r = 0; r < rows; ++r) {
+      std::copy_n(part.begin() + r * classes, classes,
+                  scores.begin() + int64_t(held_out[size_t(r)]) * classes);
+    }
+  });
   return scores;
 }
 

@@ -13,7 +13,9 @@ namespace signet::study {
 /// One set of folds over the rows of a table. For each fold f the classifier of all other rows,
 ///   W_f = (A'A + lambda I)^-1 A'T,
 /// with A the other rows (and a constant column) and T their classes, one column a class: 1 - 1/K for the own
-/// class, -1/K for others. The Cholesky factors are kept; labels come later.
+/// class, -1/K for others. The Cholesky factors are kept; labels come later. Of fewer rows than columns the
+/// same scores come from the smaller system of the dual form, A_v A' (AA' + lambda I)^-1 T for held-out A_v
+/// (Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2009, section 18.3.5).
 class CrossRidge {
  public:
   /// `features` [rows, columns], scaled so that the mean squared norm of a row is 1; `folds` one number from
@@ -27,12 +29,15 @@ class CrossRidge {
   const std::vector<int>& folds() const { return folds_; }
 
  private:
-  std::vector<std::vector<float>> classifiers(std::span<const int> labels, int classes) const;
+  bool dual() const { return rows_ < width_; }
+  void factorise_primal();
+  void factorise_dual();
 
   std::vector<float> design_;  ///< [rows, width], the constant last
   int64_t rows_ = 0, width_ = 0;
   std::vector<int> folds_;
-  std::vector<std::vector<float>> factors_;  ///< for each fold U with U'U = A'A + lambda I, [width, width]
+  std::vector<float> gram_;                  ///< of the dual form: AA' of all rows
+  std::vector<std::vector<float>> factors_;  ///< for each fold U with U'U the matrix to be inverted
 };
 
 /// Rows with each column at mean 0 and, if `standardised`, divided by its standard deviation (by at least a
