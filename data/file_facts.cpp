@@ -71,7 +71,7 @@ std::vector<std::string> odd_sizes(const std::vector<FileFacts>& facts) {
     const double own_area = double(file.width) * file.height / area;
     const double own_ratio = double(file.width) / file.height / ratio;
     std::string reason;
-    if (std::min(file.width, file.height) < kFewestPixels) {
+    if (std::min(file.width, file.height) < kFewestPixels && area >= kFewestPixels * kFewestPixels) {
       reason = fmt::format("a side is below {} pixels", kFewestPixels);
     } else if (own_area > kArea || own_area < 1 / kArea) {
       reason = fmt::format("{:.2g} times the usual number of pixels", own_area);

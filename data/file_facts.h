@@ -31,7 +31,8 @@ struct Copies {
 /// same 64-bit hash are not to be expected.
 std::vector<Copies> find_copies(const std::vector<FileFacts>& facts);
 
-/// Why a file's size stands out, or "" where it does not: a side is below 32 pixels, the number of pixels is
+/// Why a file's size stands out, or "" where it does not: a side is below 32 pixels (unless images
+/// usually are that small), the number of pixels is
 /// less than a quarter or more than four times the median, or the ratio of width to height is more than 1.5
 /// times larger or smaller than the median ratio.
 std::vector<std::string> odd_sizes(const std::vector<FileFacts>& facts);

@@ -20,26 +20,48 @@ constexpr float kConstant = 0.3f;
 
 constexpr int64_t kBand = 8;  // rows eliminated at once, so that the matrix is not read once a row
 
+/// row[j] -= sum over the band's pivots of pivot[i] * pivot[j], for j from i on.
+[[gnu::always_inline]] inline void eliminate_band(float* row, const float* band, int64_t i, int64_t n) {
+  float factors[kBand];
+  for (int64_t k = 0; k < kBand; ++k) factors[k] = band[k * n + i];
+  for (int64_t j = i; j < n; ++j) {
+    float sum = 0;
+    for (int64_t k = 0; k < kBand; ++k) sum += factors[k] * band[k * n + j];
+    row[j] -= sum;
+  }
+}
+
 /// Overwrites the upper half of a symmetric positive definite matrix with its Cholesky factor U, U'U = M
 /// (Golub and Van Loan, "Matrix Computations", section 4.2, by rows).
-void factorise(float* m, int64_t n) {
-  const auto eliminate = [&](int64_t from, int64_t to, int64_t i) {
-    float* const row = m + i * n;
-    for (int64_t k = from; k < to; ++k) {
-      const float* const pivot = m + k * n;
-      const float factor = pivot[i];
-      for (int64_t j = i; j < n; ++j) row[j] -= factor * pivot[j];
-    }
-  };
+[[gnu::always_inline]] inline void factorise_inline(float* m, int64_t n) {
   for (int64_t begin = 0; begin < n; begin += kBand) {
     const int64_t end = std::min(begin + kBand, n);
     for (int64_t i = begin; i < end; ++i) {
-      eliminate(begin, i, i);
-      const float scale = 1 / std::sqrt(m[i * n + i]);
-      for (int64_t j = i; j < n; ++j) m[i * n + j] *= scale;
+      float* const row = m + i * n;
+      for (int64_t k = begin; k < i; ++k) {
+        const float* const pivot = m + k * n;
+        const float factor = pivot[i];
+        for (int64_t j = i; j < n; ++j) row[j] -= factor * pivot[j];
+      }
+      const float scale = 1 / std::sqrt(row[i]);
+      for (int64_t j = i; j < n; ++j) row[j] *= scale;
     }
-    for (int64_t i = end; i < n; ++i) eliminate(begin, end, i);
+    for (int64_t i = end; i < n; ++i) eliminate_band(m + i * n, m + begin * n, i, n);
   }
+}
+
+#if defined(__x86_64__)
+// Twice as many numbers at once as with SSE2, which every x86-64 has.
+[[gnu::target("avx2,fma")]] void factorise_avx2(float* m, int64_t n) {
+  factorise_inline(m, n);
+}
+#endif
+
+void factorise(float* m, int64_t n) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return factorise_avx2(m, n);
+#endif
+  factorise_inline(m, n);
 }
 
 /// x[n, columns] becomes the solution of U'U x = x.

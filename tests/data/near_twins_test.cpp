@@ -29,7 +29,8 @@ Image halves(int left, int right) {
 TEST_CASE("near-twins form pairs, closest first, and groups by chains") {
   const TemporaryFolder folder;
   // 0, 12 and 24 levels: neighbours are within 0.06 * 255 = 15.3, the ends are not.
-  for (int i = 0; i < 3; ++i) write_png(folder.path() / "a" / (std::to_string(i) + ".png"), halves(40 + 12 * i, 90));
+  for (int i = 0; i < 3; ++i)
+    write_png(folder.path() / "a" / (std::to_string(i) + ".png"), halves(40 + 12 * i, 90));
   write_png(folder.path() / "b" / "0.png", halves(200, 200));
   write_png(folder.path() / "b" / "1.png", halves(200, 201));
   const ImageStore store(scan_dataset(folder.path()), {kNearTwinSpec});
@@ -45,7 +46,8 @@ TEST_CASE("near-twins form pairs, closest first, and groups by chains") {
 
 TEST_CASE("pairs of many copies are bounded, their count and group are not") {
   const TemporaryFolder folder;
-  for (int i = 0; i < 30; ++i) write_png(folder.path() / (i < 15 ? "a" : "b") / (std::to_string(i) + ".png"), halves(1, 2));
+  for (int i = 0; i < 30; ++i)
+    write_png(folder.path() / (i < 15 ? "a" : "b") / (std::to_string(i) + ".png"), halves(1, 2));
   const ImageStore store(scan_dataset(folder.path()), {kNearTwinSpec});
   const auto twins = find_near_twins(store);
   CHECK(twins.pair_count == 30 * 29 / 2);
@@ -88,6 +90,7 @@ TEST_CASE("copies are told by pixels, odd sizes by the median") {
   CHECK(contains(odd[4], "250x100 pixels: 2.5 times as wide"));
   CHECK(contains(odd[5], "below 32 pixels"));
   CHECK(odd_sizes({}).empty());
+  CHECK(odd_sizes(std::vector<FileFacts>(3, {8, 8, "v", 5, false})) == std::vector<std::string>(3));
 }
 
 TEST_CASE("histograms of gradients put an edge into the bin of its direction") {
@@ -102,7 +105,8 @@ TEST_CASE("histograms of gradients put an edge into the bin of its direction") {
   Image turned = step;
   for (int y = 0; y < 32; ++y) {
     for (int x = 0; x < 32; ++x) {
-      for (int c = 0; c < 3; ++c) turned.pixels[size_t((y * 32 + x) * 3 + c)] = step.pixels[size_t((x * 32 + y) * 3 + c)];
+      for (int c = 0; c < 3; ++c)
+        turned.pixels[size_t((y * 32 + x) * 3 + c)] = step.pixels[size_t((x * 32 + y) * 3 + c)];
     }
   }
   const auto upright = histograms_of_gradients(turned, 16);
@@ -130,5 +134,6 @@ TEST_CASE("a lenient scan and store take what training refuses") {
   CHECK_FALSE(facts[0].blank);
   CHECK(facts[1].width == 0);
   options.keep_empty_classes = false;
-  CHECK(contains(error_of([&] { ImageStore strict(dataset, {}, options); }), "none of the images of class 'b'"));
+  CHECK(contains(error_of([&] { ImageStore strict(dataset, {}, options); }),
+                 "none of the images of class 'b'"));
 }

@@ -39,8 +39,8 @@ struct Clouds {
       series.push_back(i / kTakes);
       for (int c = 0; c < kColumns; ++c) {
         const float centre = c == labels.back() ? 2.0f : 0.0f;
-        features.data()[i * kColumns + c] =
-            centre + noise(1, uint64_t(series.back() * kColumns + c)) + 0.1f * noise(2, uint64_t(i * kColumns + c));
+        features.data()[i * kColumns + c] = centre + noise(1, uint64_t(series.back() * kColumns + c)) +
+                                            0.1f * noise(2, uint64_t(i * kColumns + c));
       }
     }
     features = scaled_features(features, true);
@@ -52,8 +52,7 @@ struct Clouds {
 std::vector<int> ranking_of(const std::vector<LabelOpinion>& opinions) {
   std::vector<int> ranking(opinions.size());
   std::iota(ranking.begin(), ranking.end(), 0);
-  std::ranges::stable_sort(ranking, std::ranges::greater(),
-                           [&](int i) { return opinions[size_t(i)].score; });
+  std::ranges::stable_sort(ranking, std::ranges::greater(), [&](int i) { return opinions[size_t(i)].score; });
   return ranking;
 }
 
@@ -77,7 +76,8 @@ TEST_CASE("factors of more rows than a band solve their system") {
   for (int i = 0; i < 20; ++i) folds[size_t(i)] = 1;
   const auto scores = CrossRidge(x, folds).scores(labels, 2);
   int right = 0;
-  for (int i = 0; i < 20; ++i) right += (scores[size_t(2 * i + 1)] > scores[size_t(2 * i)]) == (labels[size_t(i)] == 1);
+  for (int i = 0; i < 20; ++i)
+    right += (scores[size_t(2 * i + 1)] > scores[size_t(2 * i)]) == (labels[size_t(i)] == 1);
   CHECK(right >= 17);
 }
 
@@ -187,7 +187,8 @@ TEST_CASE("flips: mirror images of one class that are another class are unsafe, 
   const auto images = images_to_mirror(clouds.labels, Clouds::kClasses, 1000);
   CHECK(images.size() == 80);
   const std::vector<int> no_twins(size_t(Clouds::kImages), -1);
-  Tensor same = Tensor::empty({int64_t(images.size()), Clouds::kColumns}), swapped = same.clone(), other = same.clone();
+  Tensor same = Tensor::empty({int64_t(images.size()), Clouds::kColumns}), swapped = same.clone(),
+         other = same.clone();
   for (size_t k = 0; k < images.size(); ++k) {
     for (int c = 0; c < Clouds::kColumns; ++c) {
       const float value = clouds.features.data()[images[k] * Clouds::kColumns + c];
@@ -216,8 +217,11 @@ data::Image bar(int label, uint64_t seed, int size = 48) {
   const int shift = int(philox({seed}, 0)[0] % 9) - 4;
   for (int y = 0; y < size; ++y) {
     for (int x = 0; x < size; ++x) {
-      const int across = label == 0 ? y - size / 2 - shift : label == 1 ? x - size / 2 - shift : x - y - shift;
-      const int value = (std::abs(across) < 5 ? 200 : 20) + int(philox({seed}, uint64_t(1 + y * size + x))[0] % 30);
+      const int across = label == 0   ? y - size / 2 - shift
+                         : label == 1 ? x - size / 2 - shift
+                                      : x - y - shift;
+      const int value =
+          (std::abs(across) < 5 ? 200 : 20) + int(philox({seed}, uint64_t(1 + y * size + x))[0] % 30);
       for (int c = 0; c < 3; ++c) image.pixels[size_t((y * size + x) * 3 + c)] = uint8_t(value);
     }
   }
@@ -260,7 +264,8 @@ TEST_CASE("a check of a folder finds the files, copies, twins and labels that ar
   const auto suspects = read_csv(out / "suspect_labels.csv");
   CHECK(suspects.columns == std::vector<std::string>{"path", "label", "suggested", "score"});
   REQUIRE(suspects.rows.size() >= 2);
-  CHECK(read_file(out / "suspect_labels.csv").find("c d/wrong.png,c d,\"<b>&\"\"'\",0.") != std::string::npos);
+  CHECK(read_file(out / "suspect_labels.csv").find("c d/wrong.png,c d,\"<b>&\"\"'\",0.") !=
+        std::string::npos);
   double before = 1;
   for (const auto& row : suspects.rows) {
     const double score = number_from_text(row[3], "score");
@@ -292,7 +297,8 @@ TEST_CASE("what leaves nothing to judge is said, and the rest is still written")
   const fs::path root = scratch.path / "data";
   const auto page_of = [&] { return read_file(run_data_check(options_for(scratch)) / "check.html"); };
   SUBCASE("one class") {
-    for (int i = 0; i < 6; ++i) data::write_png(root / "a" / (std::to_string(i) + ".png"), bar(0, uint64_t(i)));
+    for (int i = 0; i < 6; ++i)
+      data::write_png(root / "a" / (std::to_string(i) + ".png"), bar(0, uint64_t(i)));
     CHECK(page_of().find("Not judged: fewer than two classes have 4 images") != std::string::npos);
   }
   SUBCASE("an image a class") {
