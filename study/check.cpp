@@ -296,8 +296,15 @@ std::string flip_sentence(const FlipCheck& flip) {
       fmt::format("{:.1f}% of {} images recognised with mirror images to learn from, {:.1f}% without",
                   100 * flip.accuracy_with(), flip.images, 100 * flip.accuracy_without());
   switch (flip.verdict()) {
-    case FlipVerdict::unsafe:
-      return fmt::format("unsafe; {}. Train with --fliplr 0", measured);
+    case FlipVerdict::unsafe: {
+      const auto merged = flip.merged();
+      return fmt::format("unsafe, for {}; {}. Train with --fliplr 0",
+                         merged.empty() ? "mirror images are near-duplicates of other classes"
+                                        : "mirror images make some classes look alike",
+                         measured);
+    }
+    case FlipVerdict::costly:
+      return fmt::format("costs recognition; {}. Compare --fliplr 0 with --fliplr 0.5", measured);
     case FlipVerdict::new_kind:
       return fmt::format(
           "does no harm; {}. But mirror images are of another kind ({:.0f}% told from images): worth it only "

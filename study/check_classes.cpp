@@ -105,10 +105,10 @@ std::vector<FlippedClass> FlipCheck::merged() const {
 
 FlipVerdict FlipCheck::verdict() const {
   if (accuracy_without() * double(images) < 20) return FlipVerdict::unknown;
-  const int64_t net = lost - gained;
-  const bool worse = net >= 3 && net * net > 4 * (lost + gained);
   const bool mirrored_twins = twins.size() >= 2 && 50 * int64_t(twins.size()) >= images;
-  if (worse || mirrored_twins || !merged().empty()) return FlipVerdict::unsafe;
+  if (mirrored_twins || !merged().empty()) return FlipVerdict::unsafe;
+  const int64_t net = lost - gained;
+  if (net >= 3 && net * net > 4 * (lost + gained)) return FlipVerdict::costly;
   return told_apart >= 0.75 ? FlipVerdict::new_kind : FlipVerdict::safe;
 }
 

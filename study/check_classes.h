@@ -31,7 +31,7 @@ struct FlippedClass {
   int64_t taken = 0;  ///< and how many
 };
 
-enum class FlipVerdict { unsafe, new_kind, safe, unknown };
+enum class FlipVerdict { unsafe, costly, new_kind, safe, unknown };
 
 /// What --fliplr would do, measured: the same images are classified by ridge classifiers that learned from
 /// images and by others that learned from images and their mirror images, neither of which has seen the image
@@ -48,10 +48,11 @@ struct FlipCheck {
   double accuracy_with() const;
   /// Classes that lose at least three images, and a quarter of those that were right, to one other class.
   std::vector<FlippedClass> merged() const;
-  /// unsafe: lost - gained is 3 or more and above twice the square root of lost + gained (McNemar's test at
-  /// two standard deviations), or a class is merged into another, or of two images or more in a hundred the
-  /// mirror image is a near-twin in another class. new_kind: none of these, but mirror images are told apart
-  /// with an accuracy of 0.75 or more. safe: the rest. unknown: fewer than twenty images are right without.
+  /// unsafe: a class is merged into another, or of two images or more in a hundred the mirror image is a
+  /// near-twin in another class. costly: neither, but lost - gained is 3 or more and above twice the square
+  /// root of lost + gained (McNemar's test at two standard deviations). new_kind: nothing is lost, but mirror
+  /// images are told apart with an accuracy of 0.75 or more. safe: the rest. unknown: fewer than twenty
+  /// images are right without.
   FlipVerdict verdict() const;
 };
 

@@ -326,10 +326,13 @@ class Page {
         "<p class=\"verdict\">{}.</p>\n<p>Measured by classifiers that learned from images, and others that "
         "learned from their mirror images as well, on images whose near-duplicates neither has seen. Mirror "
         "images cost {} and gained {}; they are told from images in {} of the cases (guessing: 50%). A flip "
-        "is called unsafe when it costs more than chance explains (two standard deviations), when a class "
-        "loses a quarter of its images to another one, or when mirror images are near-duplicates of images "
-        "of "
-        "other classes.</p>\n",
+        "is called unsafe when a class loses a quarter of its images to another one, or when mirror images "
+        "are "
+        "near-duplicates of images of other classes; it is said to cost recognition when it loses more "
+        "images "
+        "than chance explains (two standard deviations). These classifiers are simple: a network that is "
+        "trained as a whole may have room for both "
+        "kinds.</p>\n",
         esc(sentence_case(flip_sentence(flip))), plural(flip.lost, "image", "images"),
         plural(flip.gained, "image", "images"), percent(flip.told_apart));
     std::vector<FlippedClass> worst;

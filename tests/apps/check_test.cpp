@@ -22,7 +22,8 @@ TEST_CASE("data check names a file in the wrong class and numbers its folders") 
   CHECK(contains(first.out, "written to runs/check/check1"));
   CHECK(folder.read("runs/check/check1/suspect_labels.csv").starts_with("path,label,suggested,score\n"));
   CHECK(contains(folder.read("runs/check/check1/check.html"), "<!DOCTYPE html>"));
-  const auto second = check_succeeds(folder, {"data", "check", "data", "--weights", narrow_checkpoint().string()});
+  const auto second =
+      check_succeeds(folder, {"data", "check", "data", "--weights", narrow_checkpoint().string()});
   CHECK(contains(second.out, "compared by layer3 of "));
   CHECK(contains(second.out, "written to runs/check/check2"));
 }
@@ -38,7 +39,8 @@ TEST_CASE("data check refuses what it cannot look at or write to") {
   if (::geteuid() == 0) return;  // to whom every folder can be written
   fs::create_directories(folder / "locked");
   fs::permissions(folder / "locked", fs::perms::owner_read | fs::perms::owner_exec);
-  check_refused(folder, {"data", "check", "data", "--output", "locked/run"}, {"locked", "cannot be written in"});
+  check_refused(folder, {"data", "check", "data", "--output", "locked/run"},
+                {"locked", "cannot be written in"});
 }
 
 }  // namespace

@@ -72,12 +72,13 @@ TEST_CASE("groups that share a member are joined") {
 }
 
 TEST_CASE("copies are told by pixels, odd sizes by the median") {
-  std::vector<FileFacts> facts(6, {100, 100, "x", 1, false});
+  std::vector<FileFacts> facts(7, {100, 100, "x", 1, false});
   facts[1].pixels = 2;
   facts[2] = {100, 100, "y", 2, false};
   facts[3] = {0, 0, "", 0, false};  // unreadable
   facts[4] = {100, 250, "z", 3, false};
   facts[5] = {20, 20, "w", 4, false};
+  facts[6] = facts[3];
   const auto copies = find_copies(facts);
   REQUIRE(copies.size() == 1);
   CHECK(copies[0].files == std::vector{1, 2});
