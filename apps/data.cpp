@@ -50,6 +50,7 @@ void add_check(CLI::App& data) {
       ->check(whole_number(0, std::numeric_limits<uint64_t>::max()))
       ->capture_default_str();
   flags->compute.add_to(*verb);
+  add_config_flag(*verb);
   verb->callback([flags] {
     flags->options.device = flags->compute.apply();
     study::run_data_check(flags->options);

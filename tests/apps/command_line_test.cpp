@@ -19,6 +19,7 @@ const std::vector<Words> kVerbs{{},
                                 {"val"},
                                 {"predict"},
                                 {"data"},
+                                {"data", "check"},
                                 {"data", "signs"},
                                 {"data", "handshapes"},
                                 {"bench"},
@@ -99,7 +100,7 @@ TEST_CASE("what is missing is named") {
   const Folder folder;
   check_refused(folder, {"study"}, {"signet study needs --data", "signet study --help"});
   check_refused(folder, {"predict"}, {"signet predict needs checkpoint"});
-  check_refused(folder, {"data"}, {"say what to do: signs or handshapes"});
+  check_refused(folder, {"data"}, {"say what to do: check, signs or handshapes"});
   check_refused(folder, {"train", "--data"}, {"--data needs a value"});
   check_refused(folder, {"train", "--data", "x", "--epochs", "1", "--epochs", "2"},
                 {"--epochs is given twice"});

@@ -33,7 +33,7 @@ TEST_CASE("bash completes verbs, flags and the words that a flag takes") {
     CHECK_MESSAGE(output_of(folder, "bash ask.bash") == expected + "\n", line);
   };
   completes("signet st", "study");
-  completes("signet data ''", "signs handshapes");
+  completes("signet data ''", "check signs handshapes");
   completes("signet data signs --li", "--lights");
   completes("signet study --opt ad", "adam adamw");
   completes("signet study --opt = s", "sgd");
