@@ -6,7 +6,8 @@
     run.py --update --release BUILD [--simulated BUILD] [--slow]     writes what they print into the text
 
 A command block is a fence of the language `console` behind a comment that says how to run it. Lines that begin with
-"$ " are commands, the lines behind one are what it prints on standard output (on standard error too, where it is to fail):
+"$ " are commands (continued by "> "), the lines behind one are what it prints on standard output, where it is to fail also on
+standard error:
 
     <!-- run mask="[0-9.]+ s" about=20% -->
 
@@ -84,8 +85,8 @@ def commands_of(body):
     for line in body.splitlines():
         if line.startswith("$ "):
             parts.append((line[2:], []))
-        elif parts and parts[-1][0].endswith("\\") and not parts[-1][1]:
-            parts[-1] = (parts[-1][0] + "\n" + line, [])
+        elif line.startswith("> ") and parts and not parts[-1][1]:
+            parts[-1] = (parts[-1][0] + "\n" + line[2:], [])
         elif parts:
             parts[-1][1].append(line)
         else:
@@ -156,7 +157,7 @@ def new_body(kind, words, body, runner, complaints, place):
         actual = runner.output_of(command, options.status if number == len(parts) - 1 else 0)
         while actual and not actual[-1]:
             actual.pop()
-        lines += ["$ " + command] + actual
+        lines += ["$ " + command.replace("\n", "\n> ")] + actual
         if len(expected) != len(actual) or not all(map(options.same, expected, actual)):
             complaints.append((place, f"$ {command}", expected, actual))
     return "\n".join(lines) + "\n"
