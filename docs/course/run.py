@@ -18,6 +18,10 @@ standard error:
     about=N%    decimal fractions may differ by this much: figures of trained networks depend on the instruction set
 
 All blocks run in one temporary folder, in the order of the chapters, so a later one may use what an earlier one made.
+A picture that a command made is copied to the images by an update:
+
+    <!-- keep study/curves.svg images/curves.svg -->
+
 Excerpts of the sources stand behind a comment that names a file, a text of the first line, and one of the last line:
 
     <!-- excerpt nn/pointwise.cpp from="Tensor relu" to="}" -->
@@ -37,6 +41,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?![\w.])")
+KEEP = re.compile(r"^<!-- keep (\S+) (\S+) -->$", re.M)
 BLOCK = re.compile(r"^<!-- (run|excerpt)\b(.*?) -->\n+```(\w+)\n(.*?)^```$", re.M | re.S)
 
 
@@ -216,8 +221,11 @@ def main():
                 return head + new_body(kind, words, body, runner, complaints, place) + "```"
 
             new = BLOCK.sub(replacement, text)
-            if arguments.update and new != text:
+            if arguments.update:
                 page.write_text(new)
+                for made, kept in KEEP.findall(text):
+                    if (folder / made).exists():
+                        (HERE / kept).write_bytes((folder / made).read_bytes())
     for place, what_differs, expected, actual in complaints:
         print(f"{place}: {what_differs}")
         print("\n".join(list(difflib.unified_diff(expected, actual, "in the text", "now", lineterm="", n=1))[2:]))

@@ -26,6 +26,7 @@ Tensor pooled(const Tensor& activations) {
 /// The share of the samples whose nearest neighbour among other signers' samples shows the same sign.
 double accuracy_of_neighbours(const std::vector<data::Sample>& samples, const Tensor& features) {
   const int64_t width = features.shape()[1];
+  const float* values = features.data();
   int right = 0;
   for (size_t i = 0; i < samples.size(); ++i) {
     double nearest = std::numeric_limits<double>::infinity();
@@ -33,10 +34,8 @@ double accuracy_of_neighbours(const std::vector<data::Sample>& samples, const Te
     for (size_t j = 0; j < samples.size(); ++j) {
       if (samples[j].signer == samples[i].signer) continue;
       double distance = 0;
-      for (int64_t f = 0; f < width; ++f) {
-        const double d = features.data()[int64_t(i) * width + f] - features.data()[int64_t(j) * width + f];
-        distance += d * d;
-      }
+      const float *one = values + int64_t(i) * width, *other = values + int64_t(j) * width;
+      for (int64_t f = 0; f < width; ++f) distance += double(one[f] - other[f]) * double(one[f] - other[f]);
       if (distance < nearest) nearest = distance, label = samples[j].label;
     }
     right += label == samples[i].label;
