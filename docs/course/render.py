@@ -48,7 +48,7 @@ p,li,details{max-width:46rem}
 code{background:var(--panel);padding:.1em .25em;border-radius:3px;font:.86em/1.5 "DejaVu Sans Mono",ui-monospace,monospace}
 pre{background:var(--panel);border:1px solid var(--line);border-radius:5px;padding:.7rem .9rem;overflow-x:auto;max-width:100%}
 pre code{font-size:.8em;padding:0;background:none;overflow-wrap:normal}
-pre .prompt{color:var(--note);user-select:none}pre .command{font-weight:bold}pre .shown{color:var(--muted)}
+pre .prompt{color:var(--note);user-select:none}pre .command{font-weight:bold;white-space:pre-wrap;overflow-wrap:anywhere}pre .shown{color:var(--muted)}
 .w{color:var(--word)}.t{color:var(--text)}.n{color:var(--note);font-style:italic}
 p.from{margin:1rem 0 -.7rem;font-size:.85rem}
 .scroll{overflow-x:auto;max-width:100%;margin:1rem 0}

@@ -203,6 +203,7 @@ def main():
     parser.add_argument("--release", metavar="BUILD", help="a release build")
     parser.add_argument("--simulated", metavar="BUILD", help="a build with the simulated device")
     parser.add_argument("--slow", action="store_true", help="run what takes long, too")
+    parser.add_argument("--only", metavar="NN", help="run this chapter alone, e.g. 04, if it needs nothing of others")
     parser.add_argument("--keep", metavar="FOLDER", help="work in this folder, which must not exist, and leave it there")
     arguments = parser.parse_args()
 
@@ -212,6 +213,8 @@ def main():
         folder.mkdir(parents=True, exist_ok=not arguments.keep)
         runner = Runner(arguments, folder)
         for page in chapters():
+            if arguments.only and not page.name.startswith(arguments.only):
+                continue
             text = page.read_text()
 
             def replacement(match):

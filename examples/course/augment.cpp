@@ -54,7 +54,7 @@ int main(int count, char** words) try {
     for (int image = 0; image < kImages; ++image)
       for (int y = 0; y < kSize; ++y)
         for (int x = 0; x < 3 * kSize; ++x) {
-          const float value = batch.images[size_t(((image * kSize) + y) * 3 * kSize + x)];
+          const float value = batch.images.data()[((image * kSize) + y) * 3 * kSize + x];
           const size_t to = size_t(((image * kSize + y) * (kEpochs + 1) + epoch) * 3 * kSize + x);
           grid.pixels[to] = uint8_t(std::lround(255 * std::clamp(value, 0.0F, 1.0F)));
         }

@@ -48,7 +48,7 @@ std::vector<double> by_stage(models::Network& network, const data::Batch& batch,
                              const std::vector<data::Sample>& samples) {
   const NoGrad no_grad;
   network.evaluate();
-  Tensor x = Tensor::from(batch.images, {batch.count, kSize, kSize, 3});
+  Tensor x = batch.images;
   std::vector<double> accuracies{accuracy_of_neighbours(samples, pooled(x))};
   for (int stage = 0; stage + 1 < network.stage_count(); ++stage) {
     x = network.forward(x, stage, stage + 1);
