@@ -90,5 +90,6 @@ int main() {
   conv.set_trainable(false);
   behind.set_trainable(false);
   print_launches("frozen, first call");
+  print_launches("frozen, second call");
   print_launches("frozen, from then on");
 }
