@@ -65,16 +65,16 @@ def tape():
     names = ["linear", "relu", "linear", "cross-entropy"]
     for i, name in enumerate(names):
         x = 112 + 152 * i
-        p.labelled(x, 90, 110, 44, [name])
+        p.labelled(x - 4, 90, 118, 44, [name])
         if i:
-            p.line([(x - 42, 112), (x - 2, 112)], INK, arrow=True)
+            p.line([(x - 38, 112), (x - 6, 112)], INK, arrow=True)
         p.labelled(x, 190, 110, 44, [f"node {i}", "captured " + ("x", "y", "x, w", "p")[i]], stroke=B)
         p.line([(x + 55, 134), (x + 55, 188)], LINE, 1, dash="3 3")
         if i:
             p.line([(x - 2, 212), (x - 40, 212)], B, arrow=True)
     p.text(20, 117, "images", "h")
-    p.line([(74, 112), (110, 112)], INK, arrow=True)
-    p.line([(678, 112), (706, 112)], INK, arrow=True)
+    p.line([(80, 112), (106, 112)], INK, arrow=True)
+    p.line([(682, 112), (708, 112)], INK, arrow=True)
     p.text(712, 117, "loss", "h")
     for x, name in ((167, "w1"), (471, "w2")):
         p.text(x, 50, name, "h c", A)
@@ -162,15 +162,15 @@ def batchnorm():
 
 
 def gemm():
-    p = Picture(760, 270, "What each rung reads for one step")
-    size, cell = 16, 8
+    p = Picture(760, 296, "What each rung reads for one step")
+    size, cell = 16, 5
 
     def matrix(x, y, name, marks, colour):
         side = size * cell
         p.box(x, y, side, side, PANEL, LINE, 0)
         for (r, c, h, w) in marks:
             p.box(x + c * cell, y + r * cell, w * cell, h * cell, colour, colour, 0, 0.6)
-        p.text(x + side / 2, y + side + 18, name, "c s")
+        p.text(x + 4, y - 5, name, "s")
 
     rungs = [("naive", [(5, 0, 1, 16)], [(0, 7, 16, 1)], [(5, 7, 1, 1)], "one element: a row, a column"),
              ("reordered", [(5, 6, 1, 1)], [(6, 0, 1, 16)], [(5, 0, 1, 16)], "a row of C, again and again"),
@@ -179,12 +179,10 @@ def gemm():
         x = 16 + 250 * i
         p.text(x, 24, name, "h")
         p.text(x, 44, words, "s")
-        p.parts.append(f'<g transform="translate({x},60) scale(0.6)">')
-        matrix(0, 150, "A", a, A)
-        matrix(150, 0, "B", b, B)
-        matrix(150, 150, "C", c, C)
-        p.parts.append("</g>")
-    p.text(16, 262, "Square tiles use each value most: r + s values read, r · s multiply-adds.", "s")
+        matrix(x, 178, "A", a, A)
+        matrix(x + 95, 74, "B", b, B)
+        matrix(x + 95, 178, "C", c, C)
+    p.text(16, 286, "Square tiles use each value most: r + s values read, r · s multiply-adds.", "s")
     return p
 
 
