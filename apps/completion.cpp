@@ -230,7 +230,7 @@ void add_completion(CLI::App& app) {
   CLI::App* verb =
       app.add_subcommand("completion", "Print a script by which a shell completes this command line");
   verb->footer(
-      "Example:\n  source <(signet completion bash)\n"
+      "Example:\n  signet completion bash > ~/.local/share/bash-completion/completions/signet\n"
       "  signet completion fish > ~/.config/fish/completions/signet.fish");
   auto shell = std::make_shared<std::string>();
   verb->add_option("shell", *shell, "bash, zsh or fish")->check(one_of({"bash", "zsh", "fish"}))->required();

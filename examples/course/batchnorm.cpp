@@ -90,6 +90,9 @@ int main() {
   conv.set_trainable(false);
   behind.set_trainable(false);
   print_launches("frozen, first call");
-  print_launches("frozen, second call");
   print_launches("frozen, from then on");
+  const NoGrad no_grad;
+  print_launches("inference, 1st call");
+  print_launches("inference, 2nd call");
+  print_launches("inference, 3rd call");
 }
