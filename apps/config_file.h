@@ -32,9 +32,8 @@ void add_config_flag(CLI::App& verb);
 /// The args.json that --config named, or "" where it named none.
 std::filesystem::path replayed_run(const CLI::App& verb);
 
-/// The flags of `verb` that were given, on the command line or by --config, as words like "--models=mlp,cnn"
-/// and
-/// "--no-augment"; without those that say where to write and how far to go.
+/// The flags of `verb` that were given, on the command line or by --config, as words like "--no-augment" and
+/// "--models=mlp,cnn"; without those that say where to write and how far to go.
 std::vector<std::string> given_flags(const CLI::App& verb);
 
 }  // namespace signet::apps

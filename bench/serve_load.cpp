@@ -2,9 +2,8 @@
 // server's memory stays where it is.
 //
 //   serve_load PORT IMAGE CLIENTS REQUESTS          REQUESTS in all, on CLIENTS connections that stay open
-//   serve_load PORT IMAGE CLIENTS REQUESTS hostile  bodies cut, overwritten and mislabelled; anything but a
-//   broken
-//                                                   connection is a good answer
+//   serve_load PORT IMAGE CLIENTS REQUESTS hostile  bodies cut, overwritten and mislabelled: any answer is
+//                                                   good, a broken connection is not
 
 #include <fmt/format.h>
 #include <httplib.h>
