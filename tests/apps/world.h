@@ -27,9 +27,9 @@ Words narrow(Words words);
 /// A safetensors file with all values of one tensor replaced by NaN.
 std::string with_nan(const std::string& safetensors, const std::string& tensor);
 
-/// All that a run left, without what tells when and how fast it ran and what it kept for a resumption, and
-/// without event files, which tell times. The
-/// report names the run and its times, and else says what the files compared here say.
+/// All that a run left, without what tells when and how fast it ran (event files are all of that) and what it
+/// kept for a resumption. The report names the run and its times, and else says what the files compared here
+/// say.
 std::map<std::string, std::string> bits(const Folder& folder, const std::string& run);
 
 /// Checks that two runs left the same.

@@ -5,7 +5,6 @@
 
 #include <csignal>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
 #include "kernels/cuda/runtime.h"
@@ -14,37 +13,6 @@
 
 namespace signet::test {
 namespace {
-
-/// A run's results without what tells when, how fast and on what it ran.
-std::map<std::string, std::string> bits(const Folder& folder, const std::string& run) {
-  std::map<std::string, std::string> found;
-  for (auto& [name, content] : folder.contents()) {
-    if (!name.starts_with(run + "/")) continue;
-    const std::string inside = name.substr(run.size() + 1);
-    if (inside.starts_with("resume") || inside == "args.json" || inside == "summary.json" ||
-        inside == "report.html")
-      continue;
-    if (inside == "results.csv") {
-      std::istringstream lines(content);
-      content.clear();
-      for (std::string line; std::getline(lines, line);) {
-        for (int column = 0; column < 2; ++column) line.resize(line.rfind(','));
-        content += line + "\n";
-      }
-    }
-    found[inside] = content;
-  }
-  return found;
-}
-
-void check_same(const std::map<std::string, std::string>& a, const std::map<std::string, std::string>& b) {
-  CHECK(a.size() == b.size());
-  CHECK(a.contains("weights/resnet18-layer4-best.safetensors"));
-  for (const auto& [name, content] : a) {
-    REQUIRE_MESSAGE(b.contains(name), name);
-    CHECK_MESSAGE(b.at(name) == content, name, " differs");
-  }
-}
 
 struct Signs {
   Folder folder;
@@ -99,7 +67,9 @@ TEST_CASE_FIXTURE(Signs, "a study on the device: killed and resumed to the same 
   }
   CHECK(killed > 0);
   check_succeeds(folder, with(study("killed"), {"--resume"}));
-  check_same(bits(folder, "whole"), bits(folder, "killed"));
+  const auto results = bits(folder, "whole");
+  CHECK(results.contains("weights/resnet18-layer4-best.safetensors"));
+  check_same(results, bits(folder, "killed"));
 
   // Its checkpoints are used on either device, with the same answers.
   const Words predict{
