@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -17,12 +18,25 @@
 namespace signet {
 namespace {
 
-constexpr int kSpins = 2000;
-
-void relax() {
+/// Waits for a condition without sleeping: some microseconds without leaving the processor, for kernels
+/// follow each other closely, then, for as long as waking a sleeper can take on a virtual machine, in turn
+/// with whoever else wants the processor. Returns whether the condition came to hold.
+template <class Condition>
+bool holds_soon(const Condition& condition) {
+  constexpr int kSpins = 500;
+  constexpr auto kPatience = std::chrono::microseconds(1000);
+  for (int spin = 0; spin < kSpins; ++spin) {
+    if (condition()) return true;
 #if defined(__x86_64__)
-  __builtin_ia32_pause();
+    __builtin_ia32_pause();
 #endif
+  }
+  for (const auto begin = std::chrono::steady_clock::now();
+       std::chrono::steady_clock::now() - begin < kPatience;) {
+    if (condition()) return true;
+    std::this_thread::yield();
+  }
+  return condition();
 }
 
 // Set while this thread runs a body of parallel_for, so that a nested call runs inline.
@@ -80,9 +94,10 @@ class Pool {
       const std::lock_guard lock(mutex_);
       job_ = nullptr;
     }
-    for (int spin = 0; joined_.load(std::memory_order_acquire) != 0 && spin < kSpins; ++spin) relax();
+    const auto left = [&] { return joined_.load(std::memory_order_acquire) == 0; };
+    holds_soon(left);
     std::unique_lock lock(mutex_);
-    done_.wait(lock, [&] { return joined_.load(std::memory_order_acquire) == 0; });
+    done_.wait(lock, left);
     return true;
   }
 
@@ -107,8 +122,7 @@ class Pool {
 
   void loop(uint64_t seen) {
     for (;;) {
-      for (int spin = 0; generation_.load(std::memory_order_acquire) == seen && spin < kSpins; ++spin)
-        relax();
+      holds_soon([&] { return generation_.load(std::memory_order_acquire) != seen; });
       std::unique_lock lock(mutex_);
       ++sleepers_;
       wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
