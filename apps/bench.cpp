@@ -1,7 +1,6 @@
 // Measures a piece of the job and prints one JSON line, to be set beside another framework's figure.
 
-#include <algorithm>
-#include <chrono>
+#include <functional>
 #include <numeric>
 
 #include "apps/bench_layers.h"
@@ -35,17 +34,13 @@ struct BenchFlags {
 
 constexpr int kClasses = 36;
 
-/// The median time of `body` on a device in seconds after two warm-up calls.
-double median_seconds(int repetitions, Device device, const std::function<void()>& body) {
-  std::vector<double> seconds;
-  for (int i = -2; i < repetitions; ++i) {
-    const study::Stopwatch watch;
+/// The median time of `body` on a device in seconds.
+double seconds_on(Device device, int repetitions, const std::function<void()>& body) {
+  constexpr int kWarmUps = 2;
+  return study::median_seconds(kWarmUps, repetitions, [&] {
     body();
     synchronize(device);
-    if (i >= 0) seconds.push_back(watch.seconds());
-  }
-  std::sort(seconds.begin(), seconds.end());
-  return seconds[seconds.size() / 2];
+  });
 }
 
 void report(const BenchFlags& flags, const std::string& what, double img_s, double seconds) {
@@ -82,7 +77,7 @@ void bench_inference(const BenchFlags& flags, Device device) {
   network->evaluate();
   const Tensor x = random_images(*network, flags.batch, device);
   const NoGrad no_grad;
-  const double seconds = median_seconds(flags.repetitions, device, [&] { network->forward(x); });
+  const double seconds = seconds_on(device, flags.repetitions, [&] { network->forward(x); });
   report(flags, "infer", flags.batch / seconds, seconds);
 }
 
@@ -99,7 +94,7 @@ void bench_step(const BenchFlags& flags, Device device, bool layer4) {
   for (int i = 0; i < flags.batch; ++i) labels.push_back(i % kClasses);
   const study::Input input{x, Tensor::from(labels, {flags.batch}, device), labels};
   study::TrainingStep step(*network, trainable, {});
-  const double seconds = median_seconds(flags.repetitions, device, [&] {
+  const double seconds = seconds_on(device, flags.repetitions, [&] {
     step.run(input, 0);
     adam->step(1e-4);
   });
@@ -175,6 +170,11 @@ void bench_convolutions(const BenchFlags& flags, Device device) {
 }
 
 void run(const BenchFlags& flags) {
+  if (!flags.svg.empty() && flags.name != "layers")
+    fail("bench {}: only layers draws; leave --svg out", flags.name);
+  if (!flags.output.empty() && flags.name != "tune") {
+    fail("bench {}: only tune writes a table; leave --output out", flags.name);
+  }
   const Device device = flags.compute.apply();
   if (flags.name == "layers" || flags.name == "tune") return bench_convolutions(flags, device);
   if (flags.name == "infer") return bench_inference(flags, device);

@@ -93,7 +93,8 @@ void run(ServeFlags flags) {
   });
   server.run();
   waiter.request_stop();
-  fmt::print("stopped; {} pictures answered\n", service.images_answered());
+  const int64_t answered = service.images_answered();
+  fmt::print("stopped; {} picture{} answered\n", answered, answered == 1 ? "" : "s");
 }
 
 }  // namespace

@@ -5,18 +5,6 @@
 namespace signet::bench {
 namespace {
 
-Conv2dShape square(int64_t batch, int64_t size, int64_t in, int64_t out, int64_t kernel, int64_t stride) {
-  return {.batch = batch,
-          .in_height = size,
-          .in_width = size,
-          .in_channels = in,
-          .out_channels = out,
-          .kernel_height = kernel,
-          .kernel_width = kernel,
-          .stride = stride,
-          .padding = kernel / 2};
-}
-
 struct NamedConv {
   const char* name;
   int64_t size, in, out, kernel, stride;
@@ -41,7 +29,8 @@ void add_convolutions(std::vector<Problem>& problems, const NamedConv& conv, int
     if (operation == Operation::conv_backward_data && conv.in == 3) continue;
     problems.push_back({.operation = operation,
                         .name = conv.name,
-                        .conv = square(batch, conv.size, conv.in, conv.out, conv.kernel, conv.stride),
+                        .conv = Conv2dShape::square(batch, conv.size, conv.in, conv.out, conv.kernel,
+                                                    conv.stride, conv.kernel / 2),
                         .batch = batch});
   }
 }

@@ -232,7 +232,8 @@ bool is_image_name(const std::string& name) {
 Dataset scan_dataset(const fs::path& root, const NamePattern& pattern, Strictness strictness) {
   std::error_code error;
   if (!fs::exists(root, error)) {
-    fail("{}: there is no such folder; give the folder of the data set with --data", root.string());
+    fail("{}: there is no such folder; name the folder of the data set, for most verbs with --data",
+         root.string());
   }
   if (!fs::is_directory(root, error)) {
     fail("{}: is not a folder; give the folder that holds one folder a class", root.string());

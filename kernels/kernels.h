@@ -30,6 +30,20 @@ struct Conv2dShape {
   int64_t kernel_height = 1, kernel_width = 1;
   int64_t stride = 1, padding = 0, dilation = 1;
 
+  /// Square images under a square kernel.
+  static Conv2dShape square(int64_t batch, int64_t size, int64_t in_channels, int64_t out_channels,
+                            int64_t kernel, int64_t stride, int64_t padding) {
+    Conv2dShape s;
+    s.batch = batch;
+    s.in_height = s.in_width = size;
+    s.in_channels = in_channels;
+    s.out_channels = out_channels;
+    s.kernel_height = s.kernel_width = kernel;
+    s.stride = stride;
+    s.padding = padding;
+    return s;
+  }
+
   int64_t out_height() const {
     return (in_height + 2 * padding - dilation * (kernel_height - 1) - 1) / stride + 1;
   }

@@ -74,13 +74,9 @@ Tensor conv_bn(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, const Tenso
   // those who only infer: a training step may be recorded (tensor/graph.h), and would then hold memory that
   // is let go of here.
   constexpr int64_t kSmallBatch = 8;
-  if (!NoGrad::in_force() || x.shape()[0] > kSmallBatch) {
-    folded.prepared = Tensor();
-    folded.image = Shape();
-    return conv2d_inference(x, folded.weight, folded.bias, residual, relu, conv.options);
-  }
-  const Shape image{x.shape()[1], x.shape()[2]};
-  if (folded.image != image) {
+  const bool small = NoGrad::in_force() && x.shape()[0] <= kSmallBatch;
+  const Shape image = small ? Shape{x.shape()[1], x.shape()[2]} : Shape();
+  if (!small || folded.image != image) {
     folded.prepared = Tensor();
     folded.image = image;
     return conv2d_inference(x, folded.weight, folded.bias, residual, relu, conv.options);

@@ -214,8 +214,10 @@ class Check {
   // ---- what is printed
 
   void print() const {
-    fmt::print("{}: {} images of {} classes, {} sizes; compared by {}\n", dataset().root.string(),
-               dataset().size(), dataset().num_classes(), found_.sizes.size(), found_.features);
+    const auto sizes = found_.sizes.size();
+    fmt::print("{}: {} images of {} classes, {}; compared by {}\n", dataset().root.string(), dataset().size(),
+               dataset().num_classes(), sizes == 1 ? "all of one size" : fmt::format("of {} sizes", sizes),
+               found_.features);
     print_notes();
     int64_t copies = 0;
     for (const auto& c : found_.copies) copies += int64_t(c.files.size()) - 1;

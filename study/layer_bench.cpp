@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 
 #include "kernels/cpu/peak.h"
 #include "kernels/parallel.h"
@@ -14,18 +13,6 @@ namespace signet::study {
 namespace {
 
 constexpr double kGiga = 1e9;
-
-double median_seconds(int repetitions, const std::function<void()>& body) {
-  body();
-  std::vector<double> seconds;
-  for (int i = 0; i < repetitions; ++i) {
-    const Stopwatch watch;
-    body();
-    seconds.push_back(watch.seconds());
-  }
-  std::sort(seconds.begin(), seconds.end());
-  return seconds[seconds.size() / 2];
-}
 
 Tensor random(const Shape& shape, uint64_t stream) {
   Tensor x = Tensor::empty(shape);
@@ -40,7 +27,7 @@ Peak measure_peak() {
   constexpr int kRepetitions = 5;
   const int threads = num_threads();
   int64_t operations = 0;
-  const double compute = median_seconds(kRepetitions, [&] {
+  const double compute = median_seconds(1, kRepetitions, [&] {
     parallel_for(threads, [&](int64_t thread) {
       const int64_t done = cpu::multiply_and_add(kSteps);
       if (thread == 0) operations = done;
@@ -49,7 +36,7 @@ Peak measure_peak() {
   const Tensor a = Tensor::full({int64_t{16} << 20}, 1), b = Tensor::full(a.shape(), 2),
                sum = Tensor::empty(a.shape());
   const double move =
-      median_seconds(kRepetitions, [&] { cpu::add(sum.data(), a.data(), b.data(), sum.size()); });
+      median_seconds(1, kRepetitions, [&] { cpu::add(sum.data(), a.data(), b.data(), sum.size()); });
   return {double(operations) * threads / compute / kGiga,
           3.0 * double(sum.size()) * sizeof(float) / move / kGiga};
 }
@@ -109,7 +96,7 @@ LayerTime time_layer(const ConvLayer& layer, cpu::ConvPass pass, int repetitions
   const Tensor x = random({s.in_size()}, 1), w = random({s.weight_size()}, 2), y = random({s.out_size()}, 3),
                bias = random({s.out_channels}, 4);
   LayerTime time{layer, pass, cpu::conv_algorithm(pass, s), 0};
-  time.seconds = median_seconds(repetitions, [&] {
+  time.seconds = median_seconds(1, repetitions, [&] {
     switch (pass) {
       case cpu::ConvPass::forward:
         return cpu::conv2d_forward(y.data(), x.data(), w.data(), bias.data(), nullptr, true, s);

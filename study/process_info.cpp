@@ -8,6 +8,7 @@
 #include <ctime>
 #include <fstream>
 #include <sstream>
+#include <vector>
 
 namespace signet::study {
 namespace {
@@ -56,6 +57,18 @@ std::string processor_name_from(std::string_view cpuinfo) {
 
 std::string utc_now() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+double median_seconds(int warm_ups, int repetitions, const std::function<void()>& body) {
+  for (int i = 0; i < warm_ups; ++i) body();
+  std::vector<double> seconds;
+  for (int i = 0; i < repetitions; ++i) {
+    const Stopwatch watch;
+    body();
+    seconds.push_back(watch.seconds());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  return seconds.at(seconds.size() / 2);
 }
 
 }  // namespace signet::study

@@ -2,6 +2,7 @@
 // What this process runs on and what it has used: for args.json, summary.json and `signet info`.
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -30,5 +31,8 @@ class Stopwatch {
   using Clock = std::chrono::steady_clock;
   Clock::time_point start_ = Clock::now();
 };
+
+/// The median time of `body` in seconds, after calls that do not count.
+double median_seconds(int warm_ups, int repetitions, const std::function<void()>& body);
 
 }  // namespace signet::study

@@ -54,6 +54,12 @@ struct Weights {
 
 void convolve(float* y, const float* x, const Weights& weights, const float* bias, const float* residual,
               bool relu, const Conv2dShape& s) {
+  const auto store = [&](auto& problem) {
+    problem.out = y;
+    problem.bias = bias;
+    problem.residual = residual;
+    problem.relu = relu;
+  };
   const ConvAlgorithm algorithm = conv_algorithm(ConvPass::forward, s);
   if (algorithm == ConvAlgorithm::image_strips) {
     return rgb_forward(y, x, weights.stored ? weights.stored : weights.prepared, bias, residual, relu, s);
@@ -63,20 +69,14 @@ void convolve(float* y, const float* x, const Weights& weights, const float* bia
     tiles.x = x;
     tiles.w = weights.stored;
     tiles.filters = weights.prepared;
-    tiles.out = y;
-    tiles.bias = bias;
-    tiles.residual = residual;
-    tiles.relu = relu;
+    store(tiles);
     return winograd(tiles);
   }
   GatherGemm windows = by_windows(s);
   windows.left.x = x;
   windows.right = weights.stored;
   windows.panels = weights.prepared;
-  windows.out = y;
-  windows.bias = bias;
-  windows.residual = residual;
-  windows.relu = relu;
+  store(windows);
   gather_gemm(windows);
 }
 

@@ -87,18 +87,7 @@ Gradient weight_gradient(const Conv2dShape& s, Accumulate accumulate, bool whole
   return gradient;
 }
 
-Conv2dShape square(int64_t batch, int64_t size, int64_t in, int64_t out, int64_t kernel, int64_t stride,
-                   int64_t padding) {
-  return {.batch = batch,
-          .in_height = size,
-          .in_width = size,
-          .in_channels = in,
-          .out_channels = out,
-          .kernel_height = kernel,
-          .kernel_width = kernel,
-          .stride = stride,
-          .padding = padding};
-}
+constexpr auto square = &Conv2dShape::square;
 
 // Every option against every other, on a plane of unequal sides and channels that fill no vector.
 std::vector<Conv2dShape> option_product() {

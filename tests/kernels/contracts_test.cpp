@@ -75,16 +75,8 @@ Loss cross_entropy(const Backend<float>& backend, const Values& logits, const st
 TEST_CASE("prepared weights give the bits of those they were made from, in batches of any size") {
   for (const auto& [size, in, out, kernel, stride] : std::vector<std::array<int64_t, 5>>{
            {18, 3, 32, 7, 2}, {12, 64, 64, 3, 1}, {8, 288, 32, 3, 1}, {9, 32, 48, 3, 2}, {9, 17, 33, 1, 2}}) {
-    Conv2dShape s{.batch = 1,
-                  .in_height = size,
-                  .in_width = size,
-                  .in_channels = in,
-                  .out_channels = out,
-                  .kernel_height = kernel,
-                  .kernel_width = kernel,
-                  .stride = stride,
-                  .padding = kernel / 2};
-    const Conv2dShape prepared_for = s;
+    const auto prepared_for = Conv2dShape::square(1, size, in, out, kernel, stride, kernel / 2);
+    Conv2dShape s = prepared_for;
     s.batch = 3;
     Data data("prepared");
     const OpCase op{.args = {output("y", s.out_size()), output("again", s.out_size()),
