@@ -2,6 +2,10 @@
 // kernels of a network follow each other within microseconds, and then sleeps. A job ends when its chunks
 // have run out and every worker that had joined has left; a worker that is still waking up then is not
 // waited for.
+//
+// A thread begins with its own part of the chunks, the same part in every job of as many chunks, and helps
+// the others when that is done: what it wrote in one kernel it reads in the next, from a cache of its own.
+// Where cores do not share a cache, whoever is free taking the next chunk was half as fast on small networks.
 
 #include "kernels/parallel.h"
 
@@ -11,6 +15,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <span>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -42,26 +47,36 @@ bool holds_soon(const Condition& condition) {
 // Set while this thread runs a body of parallel_for, so that a nested call runs inline.
 thread_local bool inside_body = false;
 
+/// A thread's own chunks; alone in its cache line.
+struct alignas(64) Part {
+  std::atomic<int64_t> next{0};
+  int64_t end = 0;
+};
+
 struct Job {
   void (*body)(void*, int64_t);
   void* context;
-  int64_t chunks;
-  std::atomic<int64_t> next{0};
+  std::span<Part> parts;
   std::mutex failure_mutex;
   std::exception_ptr failure;
 
-  void work() {
+  /// Works off the part of thread `self`, then what the others have left.
+  void work(size_t self) {
     inside_body = true;
-    for (int64_t chunk; (chunk = next.fetch_add(1, std::memory_order_relaxed)) < chunks;) {
+    for (size_t i = 0; i < parts.size(); ++i) work_off(parts[(self + i) % parts.size()]);
+    inside_body = false;
+  }
+
+  void work_off(Part& part) {
+    for (int64_t chunk; (chunk = part.next.fetch_add(1, std::memory_order_relaxed)) < part.end;) {
       try {
         body(context, chunk);
       } catch (...) {
         const std::lock_guard lock(failure_mutex);
         if (!failure) failure = std::current_exception();
-        next.store(chunks, std::memory_order_relaxed);
+        for (Part& any : parts) any.next.store(any.end, std::memory_order_relaxed);
       }
     }
-    inside_body = false;
   }
 };
 
@@ -80,16 +95,22 @@ class Pool {
   }
 
   // False if another thread of the application holds the pool at this moment.
-  bool run(Job& job) {
+  bool run(Job& job, int64_t chunks) {
     const std::unique_lock run(run_mutex_, std::try_to_lock);
     if (!run.owns_lock()) return false;
+    const auto threads = int64_t(parts_.size());
+    for (int64_t i = 0; i < threads; ++i) {
+      parts_[size_t(i)].next.store(chunks * i / threads, std::memory_order_relaxed);
+      parts_[size_t(i)].end = chunks * (i + 1) / threads;
+    }
+    job.parts = parts_;
     {
       const std::lock_guard lock(mutex_);
       job_ = &job;
       generation_.fetch_add(1, std::memory_order_release);
     }
     if (sleepers_.load() > 0) wake_.notify_all();
-    job.work();
+    job.work(0);
     {
       const std::lock_guard lock(mutex_);
       job_ = nullptr;
@@ -106,7 +127,8 @@ class Pool {
     stopping_ = false;
     size_.store(count, std::memory_order_relaxed);
     const uint64_t seen = generation_.load();
-    for (int i = 1; i < count; ++i) workers_.emplace_back([this, seen] { loop(seen); });
+    parts_ = std::vector<Part>(size_t(count));
+    for (size_t i = 1; i < parts_.size(); ++i) workers_.emplace_back([this, i, seen] { loop(i, seen); });
   }
 
   void stop() {
@@ -120,7 +142,7 @@ class Pool {
     workers_.clear();
   }
 
-  void loop(uint64_t seen) {
+  void loop(size_t self, uint64_t seen) {
     for (;;) {
       holds_soon([&] { return generation_.load(std::memory_order_acquire) != seen; });
       std::unique_lock lock(mutex_);
@@ -133,7 +155,7 @@ class Pool {
       if (!job) continue;
       joined_.fetch_add(1, std::memory_order_relaxed);
       lock.unlock();
-      job->work();
+      job->work(self);
       lock.lock();
       if (joined_.fetch_sub(1, std::memory_order_release) == 1) done_.notify_all();
     }
@@ -143,6 +165,7 @@ class Pool {
   std::mutex mutex_;      // guards job_, stopping_ and the changes of the counters that are waited for
   std::condition_variable wake_, done_;
   Job* job_ = nullptr;
+  std::vector<Part> parts_;  // one a thread, the thread that runs the job first
   bool stopping_ = false;
   std::atomic<uint64_t> generation_{0};
   std::atomic<int> joined_{0}, sleepers_{0}, size_{1};
@@ -168,8 +191,8 @@ int num_threads() {
 
 void detail::parallel_run(int64_t chunks, void (*body)(void*, int64_t), void* context) {
   if (chunks > 1 && !inside_body && num_threads() > 1) {
-    Job job{.body = body, .context = context, .chunks = chunks, .failure_mutex = {}, .failure = {}};
-    if (pool().run(job)) {
+    Job job{.body = body, .context = context, .parts = {}, .failure_mutex = {}, .failure = {}};
+    if (pool().run(job, chunks)) {
       if (job.failure) std::rethrow_exception(job.failure);
       return;
     }

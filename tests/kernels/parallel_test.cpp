@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -33,6 +35,30 @@ TEST_CASE("parallel_for ends only when all chunks have ended") {
     std::vector<int> plain(7);
     parallel_for(7, [&](int64_t chunk) { plain[size_t(chunk)] = int(chunk) + round; });
     for (int i = 0; i < 7; ++i) REQUIRE(plain[size_t(i)] == i + round);
+  }
+}
+
+TEST_CASE("each thread begins with its own part of the chunks") {
+  const ThreadsGuard guard;
+  set_num_threads(2);
+  for (int round = 0; round < 20; ++round) {
+    // Each chunk of the first half meets its fellow of the second, so that neither thread gets ahead.
+    std::array<std::atomic<bool>, 8> begun{};
+    std::array<std::thread::id, 8> threads;
+    std::atomic<int> missed = 0;
+    parallel_for(8, [&](int64_t chunk) {
+      threads[size_t(chunk)] = std::this_thread::get_id();
+      begun[size_t(chunk)] = true;
+      const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+      while (!begun[size_t(chunk + 4) % 8]) {
+        if (std::chrono::steady_clock::now() > deadline) ++missed;
+        if (missed > 0) return;
+        std::this_thread::yield();
+      }
+    });
+    REQUIRE(missed == 0);
+    for (size_t chunk = 0; chunk < 8; ++chunk)
+      CHECK((threads[chunk] == std::this_thread::get_id()) == (chunk < 4));
   }
 }
 
