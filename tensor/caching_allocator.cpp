@@ -20,7 +20,8 @@ void* CachingAllocator::allocate(int64_t bytes) {
   } else {
     // Giving a block back waits for the device, which may not be done while a graph is recorded.
     const bool may_release = place.pool == 0;
-    const auto ceiling = int64_t(kSlack * double(std::max(statistics_.peak, statistics_.in_use + bytes)));
+    const int64_t peak = std::max(statistics_.peak, statistics_.in_use + bytes);
+    const int64_t ceiling = std::max(int64_t(kSlack * double(peak)), peak + kFloor);
     while (may_release && statistics_.in_use + cached_ + bytes > ceiling && release_largest()) {
     }
     block = take(bytes, may_release);

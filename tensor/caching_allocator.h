@@ -36,8 +36,8 @@ class MemorySource {
   virtual void wait() {}
 };
 
-/// Best-fit cache over a source. What it holds stays within kSlack of the highest use ever seen: beyond that,
-/// cached blocks are given back before a new one is taken.
+/// Best-fit cache over a source. What it holds stays within kSlack of the highest use ever seen, or kFloor
+/// bytes above it: beyond that, cached blocks are given back before a new one is taken.
 ///
 /// A device works behind the calling thread's back, on a stream of that thread: when a tensor is freed,
 /// kernels that use it may still be waiting. The rule that makes its block safe to use again: a block belongs
@@ -66,6 +66,9 @@ class CachingAllocator {
 
  private:
   static constexpr double kSlack = 1.1;
+  // Small networks, whose steps take milliseconds, would spend a tenth of them on pages given back and taken
+  // anew.
+  static constexpr int64_t kFloor = int64_t{32} << 20;
 
   struct Block {
     Place place;
