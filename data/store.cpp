@@ -117,6 +117,12 @@ void ImageStore::read(int64_t index, const ImageSpec& spec, std::span<uint8_t> o
   std::copy(image.pixels.begin(), image.pixels.end(), out.begin());
 }
 
+bool ImageStore::keeps_all(const ImageSpec& spec) const {
+  return std::any_of(shelves_.begin(), shelves_.end(), [&](const Shelf& shelf) {
+    return shelf.spec == spec && (slots_.empty() || slots_.back() < shelf.count);
+  });
+}
+
 int64_t ImageStore::kept_bytes() const {
   int64_t bytes = 0;
   for (const auto& shelf : shelves_) bytes += shelf.count * shelf.spec.bytes();

@@ -75,6 +75,9 @@ class ImageStore {
   /// The same pixels without a copy, or an empty span where they are not kept.
   std::span<const uint8_t> kept(int64_t index, const ImageSpec& spec) const;
 
+  /// Whether every image is kept in the form `spec`.
+  bool keeps_all(const ImageSpec& spec) const;
+
   /// Bytes of pixels kept; at most the bound.
   int64_t kept_bytes() const;
 

@@ -48,6 +48,8 @@ TEST_CASE("the store gives the same pixels kept or decoded again, from many thre
     CHECK(store.kept_bytes() <= bound);
     CHECK((bound < everything || store.kept_bytes() == everything));
     CHECK((bound == 0) == (store.kept_bytes() == 0));
+    CHECK(store.keeps_all(kColour) == (bound == everything));
+    CHECK(!store.keeps_all(kOther));
     std::mutex mutex;
     int wrong = 0;
     std::vector<std::thread> threads;
