@@ -38,7 +38,7 @@ struct RgbGradient {
   bool accumulate;
 };
 
-/// Floats in a row of the strip: pixels that tiles sticking out of the row read, and two vectors.
+/// Floats in a row of the strip: pixels and taps that tiles sticking out of the row read.
 inline int64_t strip_line(const Conv2dShape& s) {
   constexpr int64_t kMostTileRows = 14, kMostVectors = 32;
   const int64_t columns = round_up(s.out_width(), kMostTileRows) + kMostTileRows;
@@ -165,87 +165,97 @@ void rgb_forward_chunk(const RgbForward& f, const Conv2dShape& s, int64_t chunk)
 
 // ---- gradient by the weights
 
-// The tile of registers: outputs by vectors of the filter's columns.
+// The tile of registers: taps of a filter row (colours of its pixels, side by side) by vectors of outputs, so
+// that no lane is empty. Of two heights the one that leaves fewer taps empty is taken.
 #if HWY_TARGET == HWY_AVX3
-constexpr int kOutputs = 8, kVectors = 3;
-#elif HWY_TARGET == HWY_AVX2
-constexpr int kOutputs = 4, kVectors = 3;
+constexpr int kFewTaps = 7, kManyTaps = 9, kVectors = 2;
 #else
-constexpr int kOutputs = 4, kVectors = 2;
+constexpr int kFewTaps = 3, kManyTaps = 3, kVectors = 4;
 #endif
+constexpr int64_t kOutputs = kVectors * kLanes;
+static_assert(kColumnPanel % kOutputs == 0);
 
-/// Adds to sums [kOutputs][pitch], of which kVectors vectors are used, what `rows` rows of the output give:
-/// dy at its first output, the strip at offsets[v] for vector v.
-template <int kPixel>
-HWY_INLINE void gradient_tile(float* HWY_RESTRICT sums, int64_t pitch, const float* HWY_RESTRICT dy,
-                              const float* HWY_RESTRICT strip, const int64_t* offsets, int64_t line,
-                              int64_t rows, const Conv2dShape& s) {
+/// Adds to sums [M][kOutputs] what `rows` rows of the output give: dy at its first output, the strip at the
+/// first tap.
+template <int M, int kPixel>
+HWY_INLINE void gradient_tile(float* HWY_RESTRICT sums, const float* HWY_RESTRICT dy,
+                              const float* HWY_RESTRICT strip, int64_t line, int64_t rows,
+                              const Conv2dShape& s) {
   const Lanes d;
-  Vector tile[kOutputs][kVectors];
+  Vector tile[M][kVectors];
 #pragma GCC unroll 16
-  for (int m = 0; m < kOutputs; ++m) {
+  for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) tile[m][v] = hn::Load(d, sums + m * pitch + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) tile[m][v] = hn::Load(d, sums + m * kOutputs + v * kLanes);
   }
-  for (int64_t r = 0; r < rows; ++r) {
-    const float* from[kVectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) from[v] = strip + r * s.stride * line + offsets[v];
-    for (int64_t x = 0; x < s.out_width(); ++x, dy += s.out_channels) {
+  for (int64_t r = 0; r < rows; ++r, strip += s.stride * line) {
+    const float* left = strip;
+    for (int64_t x = 0; x < s.out_width(); ++x, left += kPixel, dy += s.out_channels) {
       Vector right[kVectors];
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, from[v] + x * kPixel);
+      for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, dy + v * kLanes);
 #pragma GCC unroll 16
-      for (int m = 0; m < kOutputs; ++m) {
-        const Vector left = hn::Set(d, dy[m]);
+      for (int m = 0; m < M; ++m) {
+        const Vector value = hn::Set(d, left[m]);
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) tile[m][v] = hn::MulAdd(left, right[v], tile[m][v]);
+        for (int v = 0; v < kVectors; ++v) tile[m][v] = hn::MulAdd(value, right[v], tile[m][v]);
       }
     }
   }
 #pragma GCC unroll 16
-  for (int m = 0; m < kOutputs; ++m) {
+  for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) hn::Store(tile[m][v], d, sums + m * pitch + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) hn::Store(tile[m][v], d, sums + m * kOutputs + v * kLanes);
   }
 }
 
-void rgb_gradient_range(const RgbGradient& g, const Conv2dShape& s) {
-  // A filter row takes whole vectors; lanes beyond it see the pixels that follow, and are dropped.
-  const int64_t run = s.kernel_width * kColors, row_vectors = ceil_div(run, kLanes);
-  const int64_t vectors = s.kernel_height * row_vectors, groups = ceil_div(vectors, kVectors);
-  const int64_t line = strip_line(s), pitch = groups * kVectors * kLanes;
+template <int M, int kPixel>
+void gradient_range(const RgbGradient& g, const Conv2dShape& s) {
+  // Rows of dy that a pass over all tiles keeps in half of an L1 cache.
+  constexpr int64_t kPassFloats = 1 << 12;
+  const int64_t run = s.kernel_width * kColors, taps = round_up(run, M);
+  const int64_t line = strip_line(s), depth = s.kernel_height * taps;
+  const int64_t pass = std::clamp<int64_t>(kPassFloats / (s.out_width() * s.out_channels), 1, kStripRows);
+  // [outputs / kOutputs][depth][kOutputs]
+  float* sums = scratch(Scratch::tile, s.out_channels * depth);
+  std::fill_n(sums, s.out_channels * depth, 0.0f);
   float* strip = scratch(Scratch::left, strip_floats(s));
-  float* sums = scratch(Scratch::tile, s.out_channels * pitch);
-  std::fill_n(sums, s.out_channels * pitch, 0.0f);
   const int64_t blocks = ceil_div(s.out_height(), kStripRows);
   for (int64_t chunk = g.begin; chunk < g.end; ++chunk) {
     const int64_t image = chunk / blocks, first = chunk % blocks * kStripRows;
     const int64_t rows = std::min(kStripRows, s.out_height() - first);
     fill_strip(strip, line, g.x + image * s.in_height * s.in_width * kColors, first, rows, s);
-    const float* dy = g.dy + (image * s.out_height() + first) * s.out_width() * s.out_channels;
-    for (int64_t group = 0; group < groups; ++group) {
-      int64_t offsets[kVectors];
-      for (int64_t v = 0; v < kVectors; ++v) {
-        const int64_t vector = std::min(group * kVectors + v, vectors - 1);
-        offsets[v] = vector / row_vectors * line + vector % row_vectors * kLanes;
-      }
+    for (int64_t row = 0; row < rows; row += pass) {
+      const int64_t at = (image * s.out_height() + first + row) * s.out_width() * s.out_channels;
+      float* sum = sums;
       for (int64_t o = 0; o < s.out_channels; o += kOutputs) {
-        float* sum = sums + o * pitch + group * kVectors * kLanes;
-        if (s.stride == 1) {
-          gradient_tile<int(kColors)>(sum, pitch, dy + o, strip, offsets, line, rows, s);
-        } else {
-          gradient_tile<2 * int(kColors)>(sum, pitch, dy + o, strip, offsets, line, rows, s);
+        for (int64_t tap = 0; tap < depth; tap += M, sum += M * kOutputs) {
+          const float* from = strip + (row * s.stride + tap / taps) * line + tap % taps;
+          gradient_tile<M, kPixel>(sum, g.dy + at + o, from, line, std::min(pass, rows - row), s);
         }
       }
     }
   }
   float* dw = g.dw;
   for (int64_t o = 0; o < s.out_channels; ++o) {
-    for (int64_t ky = 0; ky < s.kernel_height; ++ky) {
-      const float* sum = sums + o * pitch + ky * row_vectors * kLanes;
-      for (int64_t i = 0; i < run; ++i, ++dw) *dw = g.accumulate ? *dw + sum[i] : sum[i];
+    const float* sum = sums + o / kOutputs * kOutputs * depth + o % kOutputs;
+    for (int64_t ky = 0; ky < s.kernel_height; ++ky, sum += taps * kOutputs) {
+      for (int64_t i = 0; i < run; ++i, ++dw) {
+        const float value = sum[i * kOutputs];
+        *dw = g.accumulate ? *dw + value : value;
+      }
     }
+  }
+}
+
+void rgb_gradient_range(const RgbGradient& g, const Conv2dShape& s) {
+  const int64_t run = s.kernel_width * kColors;
+  const bool few = round_up(run, kFewTaps) < round_up(run, kManyTaps);
+  constexpr int kStep = int(kColors), kTwoSteps = 2 * kStep;
+  if (s.stride == 1) {
+    few ? gradient_range<kFewTaps, kStep>(g, s) : gradient_range<kManyTaps, kStep>(g, s);
+  } else {
+    few ? gradient_range<kFewTaps, kTwoSteps>(g, s) : gradient_range<kManyTaps, kTwoSteps>(g, s);
   }
 }
 
