@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -33,13 +35,28 @@ class HostMemory : public MemorySource {
   }
 
   void* take(int64_t bytes) override {
-    const bool large = bytes >= kHugePage;
-    void* block = std::aligned_alloc(size_t(large ? kPage : kAlignment), size_t(bytes));
-    if (large && block != nullptr) ::madvise(block, size_t(bytes), MADV_HUGEPAGE);
+    if (bytes < kHugePage) return std::aligned_alloc(size_t(kAlignment), size_t(bytes));
+    // Large blocks come from the system and go back to it: in malloc's heap, what is freed between blocks in
+    // use would stay resident. A huge page more is mapped, to cut an aligned block out of it.
+    void* mapped = ::mmap(nullptr, size_t(bytes + kHugePage), PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) return nullptr;
+    auto* const first = static_cast<std::byte*>(mapped);
+    const int64_t before = (kHugePage - int64_t(reinterpret_cast<uintptr_t>(first) % kHugePage)) % kHugePage;
+    if (before > 0) ::munmap(first, size_t(before));
+    std::byte* const block = first + before;
+    if (before < kHugePage) ::munmap(block + bytes, size_t(kHugePage - before));
+    ::madvise(block, size_t(bytes), MADV_HUGEPAGE);
     return block;
   }
 
-  void give_back(void* block) override { std::free(block); }
+  void give_back(void* block, int64_t bytes) override {
+    if (bytes < kHugePage) {
+      std::free(block);
+    } else {
+      ::munmap(block, size_t(bytes));
+    }
+  }
 
   void fail_short_of(int64_t bytes) const override {
     fail<OutOfMemory>("out of memory: {} MB more were asked for; use a smaller --batch-size or --image-size",
@@ -70,7 +87,7 @@ class CudaMemory : public MemorySource {
     }
   }
 
-  void give_back(void* block) override { cuda::release(block); }
+  void give_back(void* block, int64_t /*bytes*/) override { cuda::release(block); }
 
   void fail_short_of(int64_t bytes) const override {
     fail<OutOfMemory>(
@@ -109,7 +126,7 @@ class PinnedMemory : public MemorySource {
     }
   }
 
-  void give_back(void* block) override { cuda::release_pinned(block); }
+  void give_back(void* block, int64_t /*bytes*/) override { cuda::release_pinned(block); }
 
   void fail_short_of(int64_t bytes) const override {
     fail<OutOfMemory>(

@@ -103,7 +103,7 @@ bool CachingAllocator::release_largest() {
 
 void CachingAllocator::release(FreeBlocks::iterator block) {
   cached_ -= block->first.bytes;
-  source_.give_back(block->second);
+  source_.give_back(block->second, block->first.bytes);
   free_.erase(block);
 }
 

@@ -26,8 +26,8 @@ class MemorySource {
   virtual int64_t rounded(int64_t bytes) const = 0;
   /// A new block, or null where memory is short.
   virtual void* take(int64_t bytes) = 0;
-  /// Takes a block back from take(), whoever used it.
-  virtual void give_back(void* block) = 0;
+  /// Takes a block of so many bytes back from take(), whoever used it.
+  virtual void give_back(void* block, int64_t bytes) = 0;
   /// Throws Error that so much more could not be had.
   [[noreturn]] virtual void fail_short_of(int64_t bytes) const = 0;
   /// Where the calling thread's use of a block belongs.
