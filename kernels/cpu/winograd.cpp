@@ -31,11 +31,11 @@ struct WinogradLayout {
 };
 
 /// Tiles [begin, end) of a convolution whose filters are larger than a cache; `rows` is their number, rounded
-/// up to the tile of registers.
+/// up to the tile of registers. sums and filters begin with panel first_panel.
 struct WinogradPass {
-  float* patches;
-  float* sums;
-  int64_t begin, end, rows;
+  float *patches, *sums;
+  const float* filters;
+  int64_t begin, end, rows, first_panel;
 };
 }  // namespace signet::cpu
 #endif
@@ -209,7 +209,7 @@ void winograd_chunk(const WinogradConv& conv, const float* filters, int64_t begi
 
 // The same in three passes for filters larger than a cache, each of which is then read once for `pass.rows`
 // tiles. Patches are [block of kDepth channels][point][tile][kPitch], sums
-// [panel][point][tile][kPanelColumns].
+// [panel][point][tile][kPanelColumns]; panels are counted from pass.first_panel.
 
 void winograd_pass_patches(const WinogradConv& conv, const WinogradPass& pass, int64_t group) {
   const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
@@ -226,9 +226,9 @@ void winograd_pass_patches(const WinogradConv& conv, const WinogradPass& pass, i
   }
 }
 
-void winograd_pass_products(const WinogradConv& conv, const WinogradPass& pass, const float* filters,
-                            int64_t panel, int64_t point) {
-  const float* filter = filters + (panel * kPoints + point) * conv.channels * kPanelColumns;
+void winograd_pass_products(const WinogradConv& conv, const WinogradPass& pass, int64_t panel,
+                            int64_t point) {
+  const float* filter = pass.filters + (panel * kPoints + point) * conv.channels * kPanelColumns;
   for (int64_t c = 0, block = 0; c < conv.channels; c += kDepth, ++block, filter += kDepth * kPanelColumns) {
     const int64_t depth = std::min(kDepth, conv.channels - c);
     for (int64_t r = 0; r < pass.rows; r += kTileRows) {
@@ -243,7 +243,7 @@ void winograd_pass_products(const WinogradConv& conv, const WinogradPass& pass, 
 
 void winograd_pass_outputs(const WinogradConv& conv, const WinogradPass& pass, int64_t panel) {
   finish_tiles(conv, pass.sums + panel * kPoints * pass.rows * kPanelColumns, pass.rows * kPanelColumns,
-               pass.begin, pass.end, panel);
+               pass.begin, pass.end, pass.first_panel + panel);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -264,24 +264,47 @@ namespace {
 // Floats of transformed patches and of sums in a chunk: about half of an L2 cache.
 constexpr int64_t kResident = 3 << 16;
 constexpr int64_t kChunks = 16;
-// Groups of tiles in a pass.
-constexpr int64_t kPassGroups = 16;
+// Groups of tiles in a pass, and panels whose transformed filters are held at a time.
+constexpr int64_t kPassGroups = 16, kHeldPanels = 8;
 
-void winograd_in_passes(const WinogradConv& conv, const float* filters, int64_t total) {
+/// filters [panel - begin][point][channel][kPanelColumns] of panels [begin, end).
+void transform_panels(float* filters, const WinogradConv& conv, int64_t begin, int64_t end) {
+  const int64_t filter_point = conv.channels * kPanelColumns, blocks = conv.channels / kFilterChannels;
+  const auto transform = HWY_DYNAMIC_DISPATCH(winograd_filters);
+  parallel_for(blocks * (end - begin), [&](int64_t block) {
+    const int64_t panel = block / blocks, c = block % blocks * kFilterChannels;
+    transform(filters + panel * kPoints * filter_point + c * kPanelColumns, filter_point, conv, c,
+              (begin + panel) * kPanelColumns);
+  });
+}
+
+void winograd_in_passes(const WinogradConv& conv, int64_t total) {
   const auto [group, depth, pitch] = HWY_DYNAMIC_DISPATCH(winograd_layout)();
   const int64_t panels = conv.columns / kPanelColumns, blocks = ceil_div(conv.channels, depth);
+  const int64_t panel_filters = kPoints * conv.channels * kPanelColumns;
   const int64_t most = std::min(kPassGroups, ceil_div(total, group)) * group;
+  // With all tiles in one pass a filter is used once, so that few need to be held; else all, for all passes.
+  const int64_t held = total <= most ? std::min(kHeldPanels, panels) : panels;
   float* patches = scratch(Scratch::partials, blocks * kPoints * most * pitch);
-  float* sums = scratch(Scratch::left, panels * kPoints * most * kPanelColumns);
+  float* sums = scratch(Scratch::left, held * kPoints * most * kPanelColumns);
+  float* transformed = conv.filters ? nullptr : scratch(Scratch::weights, held * panel_filters);
+  if (transformed && held == panels) transform_panels(transformed, conv, 0, panels);
   for (int64_t begin = 0; begin < total; begin += most) {
     const int64_t end = std::min(total, begin + most), groups = ceil_div(end - begin, group);
-    const WinogradPass pass{patches, sums, begin, end, groups * group};
+    WinogradPass pass{patches,        sums, conv.filters ? conv.filters : transformed, begin, end,
+                      groups * group, 0};
     const auto transform = HWY_DYNAMIC_DISPATCH(winograd_pass_patches);
     parallel_for(groups, [&](int64_t i) { transform(conv, pass, i); });
-    const auto multiply = HWY_DYNAMIC_DISPATCH(winograd_pass_products);
-    parallel_for(kPoints * panels, [&](int64_t i) { multiply(conv, pass, filters, i % panels, i / panels); });
-    const auto finish = HWY_DYNAMIC_DISPATCH(winograd_pass_outputs);
-    parallel_for(panels, [&](int64_t panel) { finish(conv, pass, panel); });
+    for (int64_t first = 0; first < panels; first += held) {
+      const int64_t count = std::min(held, panels - first);
+      pass.first_panel = first;
+      if (conv.filters) pass.filters = conv.filters + first * panel_filters;
+      if (transformed && held < panels) transform_panels(transformed, conv, first, first + count);
+      const auto multiply = HWY_DYNAMIC_DISPATCH(winograd_pass_products);
+      parallel_for(kPoints * count, [&](int64_t i) { multiply(conv, pass, i % count, i / count); });
+      const auto finish = HWY_DYNAMIC_DISPATCH(winograd_pass_outputs);
+      parallel_for(count, [&](int64_t panel) { finish(conv, pass, panel); });
+    }
   }
 }
 }  // namespace
@@ -293,28 +316,21 @@ bool winograd_applies(const Conv2dShape& s, int64_t channels, int64_t columns, i
 }
 
 void winograd_transform_filters(float* filters, const WinogradConv& conv) {
-  const int64_t panels = conv.columns / kPanelColumns, filter_point = conv.channels * kPanelColumns;
-  const auto transform = HWY_DYNAMIC_DISPATCH(winograd_filters);
-  const int64_t blocks = conv.channels / kFilterChannels;
-  parallel_for(blocks * panels, [&](int64_t block) {
-    const int64_t panel = block / blocks, c = block % blocks * kFilterChannels;
-    transform(filters + panel * kPoints * filter_point + c * kPanelColumns, filter_point, conv, c,
-              panel * kPanelColumns);
-  });
+  transform_panels(filters, conv, 0, conv.columns / kPanelColumns);
 }
 
 void winograd(const WinogradConv& conv) {
   const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
   if (grid.total == 0) return;
+  const auto [rows, depth, pitch] = HWY_DYNAMIC_DISPATCH(winograd_layout)();
+  if (conv.channels > depth) return winograd_in_passes(conv, grid.total);
+
   const float* filters = conv.filters;
   if (!filters) {
     float* transformed = scratch(Scratch::weights, kPoints * conv.channels * conv.columns);
     winograd_transform_filters(transformed, conv);
     filters = transformed;
   }
-
-  const auto [rows, depth, pitch] = HWY_DYNAMIC_DISPATCH(winograd_layout)();
-  if (conv.channels > depth) return winograd_in_passes(conv, filters, grid.total);
   const int64_t fitting = kResident / (kPoints * (conv.channels + kPanelColumns)) / rows;
   const int64_t wanted = ceil_div(ceil_div(grid.total, kChunks), rows);
   const int64_t tiles = std::clamp<int64_t>(std::min(fitting, wanted), 1, grid.total) * rows;

@@ -73,8 +73,11 @@ Loss cross_entropy(const Backend<float>& backend, const Values& logits, const st
 }  // namespace
 
 TEST_CASE("prepared weights give the bits of those they were made from, in batches of any size") {
-  for (const auto& [size, in, out, kernel, stride] : std::vector<std::array<int64_t, 5>>{
-           {18, 3, 32, 7, 2}, {12, 64, 64, 3, 1}, {8, 288, 32, 3, 1}, {9, 32, 48, 3, 2}, {9, 17, 33, 1, 2}}) {
+  for (const auto& [size, in, out, kernel, stride] : std::vector<std::array<int64_t, 5>>{{18, 3, 32, 7, 2},
+                                                                                         {12, 64, 64, 3, 1},
+                                                                                         {8, 288, 288, 3, 1},
+                                                                                         {9, 32, 48, 3, 2},
+                                                                                         {9, 17, 33, 1, 2}}) {
     const auto prepared_for = Conv2dShape::square(1, size, in, out, kernel, stride, kernel / 2);
     Conv2dShape s = prepared_for;
     s.batch = 3;
