@@ -41,6 +41,18 @@ struct BackwardBuffers {
   }
 };
 
+/// Records the gradient of y, for which `backward` takes dy and, with ReLU, y. With `recompute` y is not kept
+/// for that, nor by those who use it, but computed again by `forward`. (A sum with a residual would need both
+/// of its terms, so it is kept.)
+template <class Forward, class Backward>
+void record_batchnorm(const char* op, Tensor& y, std::initializer_list<Gradient> inputs, bool relu,
+                      bool recompute, const Forward& forward, const Backward& backward) {
+  const auto recomputed = recompute ? std::make_shared<Recomputed>(forward) : nullptr;
+  const Saved mask = !relu ? Saved() : recomputed ? Saved(recomputed) : Saved(y);
+  record(op, y, inputs, [backward, mask](Tensor dy) { backward(std::move(dy), mask.get()); });
+  if (y.gradient_slot()) y.gradient_slot()->recomputed = recomputed;
+}
+
 }  // namespace
 
 Tensor batchnorm_train(const Tensor& x, const BatchNormTensors& bn, const Tensor& residual, bool relu,
@@ -54,23 +66,31 @@ Tensor batchnorm_train(const Tensor& x, const BatchNormTensors& bn, const Tensor
         "batch",
         x.shape().to_string());
   }
-  Tensor y = Tensor::empty(x.shape(), x.device());
   Tensor mean = Tensor::empty({channels}, x.device()), inv_std = Tensor::empty({channels}, x.device());
-  SIGNET_LAUNCH(x.device(), batchnorm_forward_train, y.data(), mean.data(), inv_std.data(),
-                bn.running_mean.data(), bn.running_var.data(), x.data(), bn.weight.data(), bn.bias.data(),
-                residual.data(), relu, momentum, eps, rows, channels);
+  const auto forward = [=, weight = bn.weight.detach(), bias = bn.bias.detach()](
+                           const Tensor& input, const Tensor& added, const Tensor& running_mean,
+                           const Tensor& running_var) {
+    Tensor output = Tensor::empty(input.shape(), input.device());
+    SIGNET_LAUNCH(input.device(), batchnorm_forward_train, output.data(), mean.data(), inv_std.data(),
+                  running_mean.data(), running_var.data(), input.data(), weight.data(), bias.data(),
+                  added.data(), relu, momentum, eps, rows, channels);
+    return output;
+  };
+  Tensor y = forward(x, residual, bn.running_mean, bn.running_var);
   bn.running_mean.mark_modified();
   bn.running_var.mark_modified();
   const Gradient dx = gradient_of(x), dres = gradient_of(residual), dw = gradient_of(bn.weight),
                  db = gradient_of(bn.bias);
-  record("batchnorm_train", y, {dx, dres, dw, db},
-         [=, x = x.detach(), y = relu ? y.detach() : Tensor(), weight = bn.weight.detach()](Tensor dy) {
-           BackwardBuffers out(dy, bool(dx), bool(dres), dw || db, channels);
-           SIGNET_LAUNCH(dy.device(), batchnorm_backward_train, out.dx.data(), out.dresidual.data(),
-                         out.dweight.data(), out.dbias.data(), dy.data(), x.data(), y.data(), weight.data(),
-                         mean.data(), inv_std.data(), relu, Accumulate::no, rows, channels);
-           out.hand_over(dx, dres, dw, db);
-         });
+  record_batchnorm(
+      "batchnorm_train", y, {dx, dres, dw, db}, relu, relu && !residual.defined(),
+      [forward, x = x.detach()] { return forward(x, {}, {}, {}); },
+      [=, x = x.detach(), weight = bn.weight.detach()](Tensor dy, const Tensor& output) {
+        BackwardBuffers out(dy, bool(dx), bool(dres), dw || db, channels);
+        SIGNET_LAUNCH(dy.device(), batchnorm_backward_train, out.dx.data(), out.dresidual.data(),
+                      out.dweight.data(), out.dbias.data(), dy.data(), x.data(), output.data(), weight.data(),
+                      mean.data(), inv_std.data(), relu, Accumulate::no, rows, channels);
+        out.hand_over(dx, dres, dw, db);
+      });
   return y;
 }
 
@@ -78,18 +98,26 @@ Tensor batchnorm_eval(const Tensor& x, const BatchNormTensors& bn, const Tensor&
                       double eps) {
   const int64_t channels = checked_channels("batchnorm", x, bn, residual);
   const int64_t rows = x.size() / channels;
-  Tensor y = Tensor::empty(x.shape(), x.device());
-  SIGNET_LAUNCH(x.device(), batchnorm_forward_eval, y.data(), x.data(), bn.weight.data(), bn.bias.data(),
-                bn.running_mean.data(), bn.running_var.data(), residual.data(), relu, eps, rows, channels);
+  const auto forward = [=, weight = bn.weight.detach(), bias = bn.bias.detach(),
+                        mean = bn.running_mean.detach(),
+                        var = bn.running_var.detach()](const Tensor& input, const Tensor& added) {
+    Tensor output = Tensor::empty(input.shape(), input.device());
+    SIGNET_LAUNCH(input.device(), batchnorm_forward_eval, output.data(), input.data(), weight.data(),
+                  bias.data(), mean.data(), var.data(), added.data(), relu, eps, rows, channels);
+    return output;
+  };
+  Tensor y = forward(x, residual);
   const Gradient dx = gradient_of(x), dres = gradient_of(residual), dw = gradient_of(bn.weight),
                  db = gradient_of(bn.bias);
-  record(
-      "batchnorm_eval", y, {dx, dres, dw, db},
-      [=, x = dw || db ? x.detach() : Tensor(), y = relu ? y.detach() : Tensor(), weight = bn.weight.detach(),
-       mean = bn.running_mean.detach(), var = bn.running_var.detach()](Tensor dy) {
+  const bool keeps_x = dw || db;
+  record_batchnorm(
+      "batchnorm_eval", y, {dx, dres, dw, db}, relu, relu && keeps_x && !residual.defined(),
+      [forward, x = keeps_x ? x.detach() : Tensor()] { return forward(x, {}); },
+      [=, x = keeps_x ? x.detach() : Tensor(), weight = bn.weight.detach(), mean = bn.running_mean.detach(),
+       var = bn.running_var.detach()](Tensor dy, const Tensor& output) {
         BackwardBuffers out(dy, bool(dx), bool(dres), dw || db, channels);
         SIGNET_LAUNCH(dy.device(), batchnorm_backward_eval, out.dx.data(), out.dresidual.data(),
-                      out.dweight.data(), out.dbias.data(), dy.data(), x.data(), y.data(), weight.data(),
+                      out.dweight.data(), out.dbias.data(), dy.data(), x.data(), output.data(), weight.data(),
                       mean.data(), var.data(), eps, relu, Accumulate::no, rows, channels);
         out.hand_over(dx, dres, dw, db);
       });

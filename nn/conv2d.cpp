@@ -54,7 +54,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   Tensor y = forward(x, weight, bias, {}, false, s);
   const Gradient dx = gradient_of(x), dw = gradient_of(weight), db = gradient_of(bias);
   record("conv2d", y, {dx, dw, db},
-         [dx, dw, db, s, x_shape = x.shape(), w_shape = weight.shape(), x = dw ? x.detach() : Tensor(),
+         [dx, dw, db, s, x_shape = x.shape(), w_shape = weight.shape(), x = dw ? Saved(x) : Saved(),
           w = dx ? weight.detach() : Tensor()](const Tensor& dy) {
            const Device device = dy.device();
            if (db) {
@@ -64,7 +64,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
            }
            if (dw) {
              const auto [buffer, accumulate] = dw.target(w_shape, device);
-             SIGNET_LAUNCH(device, conv2d_backward_weight, buffer.data(), dy.data(), x.data(), accumulate, s);
+             SIGNET_LAUNCH(device, conv2d_backward_weight, buffer.data(), dy.data(), x.get().data(),
+                           accumulate, s);
            }
            if (dx) {
              const auto [buffer, accumulate] = dx.target(x_shape, device);

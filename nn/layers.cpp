@@ -88,9 +88,33 @@ Tensor conv_bn(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, const Tenso
 
 Tensor conv_bn_relu_maxpool(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, int64_t kernel,
                             int64_t stride, int64_t padding) {
-  if (!any_needs_gradient({x, conv.weight, conv.bias, bn.weight, bn.bias}))
-    return maxpool(conv_bn(x, conv, bn, {}, true), kernel, stride, padding);
-  return relu(maxpool(conv_bn(x, conv, bn), kernel, stride, padding));
+  if (any_needs_gradient({x, conv.weight, conv.bias, bn.weight, bn.bias})) {
+    return relu(maxpool(conv_bn(x, conv, bn), kernel, stride, padding));
+  }
+  const auto infer = [&](const Tensor& images) {
+    return maxpool(conv_bn(images, conv, bn, {}, true), kernel, stride, padding);
+  };
+  const int64_t batch = x.shape()[0];
+  if (!x.device().on_host() || bn.uses_batch_statistics() || x.size() == 0) return infer(x);
+  // What the pool reads is the largest image of a network. A few of them at a time stay in the cache, and
+  // memory for all is never taken.
+  constexpr int64_t kCached = int64_t{8} << 20;
+  const int64_t image = x.size() / x.shape()[0] / conv.weight.shape()[3] * conv.weight.shape()[0] /
+                        (conv.options.stride * conv.options.stride) * int64_t{sizeof(float)};
+  const int64_t group = std::max<int64_t>(1, kCached / std::max<int64_t>(1, image));
+  if (group >= batch) return infer(x);
+  Tensor y;
+  for (int64_t begin = 0; begin < batch; begin += group) {
+    const int64_t end = std::min(batch, begin + group);
+    const Tensor pooled = infer(x.rows(begin, end));
+    if (!y.defined()) {
+      auto extents = pooled.shape().extents();
+      extents[0] = batch;
+      y = Tensor::empty(Shape(extents), x.device());
+    }
+    y.rows(begin, end).copy_from(pooled);
+  }
+  return y;
 }
 
 Linear::Linear(int64_t in, int64_t out, Device device, Shape flattened_image)

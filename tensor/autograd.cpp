@@ -28,6 +28,16 @@ thread_local bool recording = true;
 
 }  // namespace
 
+const Tensor& Recomputed::get() {
+  if (!value_.defined()) value_ = compute_();
+  return value_;
+}
+
+Saved::Saved(const Tensor& tensor) {
+  if (tensor.gradient_slot()) recomputed_ = tensor.gradient_slot()->recomputed;
+  if (!recomputed_) tensor_ = tensor.detach();
+}
+
 std::pair<Tensor, Accumulate> Gradient::target(const Shape& shape, Device device) const {
   Tensor& gradient = slot_->gradient;
   if (!gradient.defined()) {

@@ -13,6 +13,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "kernels/kernels.h"
@@ -22,10 +23,39 @@ namespace signet {
 
 struct TapeNode;
 
+/// An activation that the tape does not keep, because what its op has kept anyway gives it again, bit for
+/// bit, at the cost of a pass over memory (activation recomputation: Chen et al., "Training Deep Nets with
+/// Sublinear Memory Cost", 2016).
+class Recomputed {
+ public:
+  explicit Recomputed(std::function<Tensor()> compute) : compute_(std::move(compute)) {}
+  /// Computed at the first call, then held as long as anyone holds this object.
+  const Tensor& get();
+
+ private:
+  std::function<Tensor()> compute_;
+  Tensor value_;
+};
+
 /// The place of one tensor's gradient, apart from its elements, so that the tape does not keep those alive.
 struct GradientSlot {
   Tensor gradient;
-  std::shared_ptr<TapeNode> producer;  ///< null for a leaf
+  std::shared_ptr<TapeNode> producer;      ///< null for a leaf
+  std::shared_ptr<Recomputed> recomputed;  ///< null if the elements must be kept by whoever needs them again
+};
+
+/// What a gradient function captures of a tensor to have its elements later: themselves, or the way to them.
+class Saved {
+ public:
+  Saved() = default;
+  explicit Saved(const Tensor& tensor);
+  explicit Saved(std::shared_ptr<Recomputed> recomputed) : recomputed_(std::move(recomputed)) {}
+  /// Undefined if nothing was saved.
+  Tensor get() const { return recomputed_ ? recomputed_->get() : tensor_; }
+
+ private:
+  Tensor tensor_;
+  std::shared_ptr<Recomputed> recomputed_;
 };
 
 /// A handle to the gradient of an op's input; false if none is needed.

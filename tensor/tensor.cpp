@@ -48,30 +48,34 @@ Tensor Tensor::full(const Shape& shape, double value, Device device) {
 Tensor Tensor::from(std::span<const float> values, const Shape& shape, Device device) {
   require_size(int64_t(values.size()), shape, "Tensor::from");
   Tensor t = empty(shape, device);
-  copy_bytes(t.storage_->data(), device, values.data(), {}, int64_t(values.size_bytes()));
+  copy_bytes(t.address(), device, values.data(), {}, int64_t(values.size_bytes()));
   return t;
 }
 
 Tensor Tensor::from(std::span<const int32_t> values, const Shape& shape, Device device) {
   require_size(int64_t(values.size()), shape, "Tensor::from");
   Tensor t = empty(shape, device, DType::i32);
-  copy_bytes(t.storage_->data(), device, values.data(), {}, int64_t(values.size_bytes()));
+  copy_bytes(t.address(), device, values.data(), {}, int64_t(values.size_bytes()));
   return t;
+}
+
+std::byte* Tensor::address() const {
+  return static_cast<std::byte*>(storage_->data()) + offset_;
 }
 
 float* Tensor::data() const {
   require_type(dtype_, DType::f32);
-  return storage_ ? static_cast<float*>(storage_->data()) : nullptr;
+  return storage_ ? reinterpret_cast<float*>(address()) : nullptr;
 }
 
 int32_t* Tensor::data_i32() const {
   require_type(dtype_, DType::i32);
-  return storage_ ? static_cast<int32_t*>(storage_->data()) : nullptr;
+  return storage_ ? reinterpret_cast<int32_t*>(address()) : nullptr;
 }
 
 uint8_t* Tensor::data_u8() const {
   require_type(dtype_, DType::u8);
-  return storage_ ? static_cast<uint8_t*>(storage_->data()) : nullptr;
+  return storage_ ? reinterpret_cast<uint8_t*>(address()) : nullptr;
 }
 
 std::vector<float> Tensor::to_vector() const {
@@ -91,6 +95,21 @@ Tensor Tensor::viewed_as(const Shape& shape) const {
   t.shape_ = shape;
   t.dtype_ = dtype_;
   t.storage_ = storage_;
+  t.offset_ = offset_;
+  return t;
+}
+
+Tensor Tensor::rows(int64_t begin, int64_t end) const {
+  if (shape_.rank() == 0 || begin < 0 || end < begin || end > shape_[0]) {
+    throw std::out_of_range(
+        fmt::format("[Tensor::rows] {} to {} are no rows of {}", begin, end, shape_.to_string()));
+  }
+  auto extents = shape_.extents();
+  const int64_t row = shape_[0] > 0 ? size() / shape_[0] : 0;
+  extents[0] = end - begin;
+  Tensor t = viewed_as(shape_);
+  t.shape_ = Shape(extents);
+  t.offset_ += begin * row * size_of(dtype_);
   return t;
 }
 
@@ -117,7 +136,7 @@ void Tensor::copy_from(const Tensor& other) const {
                                             name_of(other.dtype_), other.shape_.to_string(), name_of(dtype_),
                                             shape_.to_string()));
   }
-  copy_bytes(storage_->data(), device(), other.storage_->data(), other.device(), size() * size_of(dtype_));
+  copy_bytes(address(), device(), other.address(), other.device(), size() * size_of(dtype_));
   mark_modified();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The tensor: a handle to a shape, a type and shared storage, with the gradient's place beside them.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -47,6 +48,9 @@ class Tensor {
 
   /// The same elements seen in another shape of equal size; not recorded for gradients (nn::flatten is).
   Tensor viewed_as(const Shape& shape) const;
+  /// Elements [begin, end) of the first dimension, in the same storage; not recorded for gradients. Throws
+  /// std::out_of_range.
+  Tensor rows(int64_t begin, int64_t end) const;
   /// A copy with storage of its own, without gradient.
   Tensor clone() const;
   /// A copy on another device, without gradient; the tensor itself if it is there already.
@@ -79,7 +83,10 @@ class Tensor {
   Shape shape_;
   DType dtype_ = DType::f32;
   std::shared_ptr<Storage> storage_;
+  int64_t offset_ = 0;  // bytes into the storage
   std::shared_ptr<GradientSlot> slot_;
+
+  std::byte* address() const;
 };
 
 }  // namespace signet

@@ -127,6 +127,59 @@ TEST_CASE("weights are prepared for the second small batch of images of one size
   launched(2, 9);
 }
 
+TEST_CASE("before a pool the largest images are made a few at a time, with the same bits") {
+  Block block;
+  block.set_training(false);
+  const NoGrad no_grad;
+  Tensor x = Tensor::empty({5, 700, 400, 3});
+  cpu::random_normal(x.data(), 0, 1, {9, 7}, x.size());
+  const auto peak_of = [&](const auto& infer) {
+    reset_peak_memory();
+    const int64_t before = memory_statistics().in_use;
+    const auto values = infer().to_vector();
+    return std::pair(values, memory_statistics().peak - before);
+  };
+  const auto [whole, whole_peak] =
+      peak_of([&] { return nn::maxpool(nn::conv_bn(x, block.conv, block.bn, {}, true), 3, 2, 1); });
+  const auto [parts, parts_peak] =
+      peak_of([&] { return nn::conv_bn_relu_maxpool(x, block.conv, block.bn, 3, 2, 1); });
+  CHECK(parts == whole);
+  CHECK(2 * parts_peak < whole_peak);
+}
+
+TEST_CASE("an activation between batchnorm and convolution is computed again, with the same gradients") {
+  for (const bool batch_statistics : {true, false}) {
+    CAPTURE(batch_statistics);
+    const auto gradients = [&](bool keeps) {
+      nn::Conv2d conv(4, 8, 3, {1, 1, 1}, false);
+      nn::BatchNorm2d bn(4);
+      cpu::random_normal(conv.weight.data(), 0, 1, {9, 1}, conv.weight.size());
+      cpu::random_normal(bn.weight.data(), 0, 1, {9, 2}, 4);
+      cpu::random_normal(bn.bias.data(), 0, 1, {9, 3}, 4);
+      bn.set_training(batch_statistics);
+      Tensor x = Tensor::empty({2, 40, 30, 4}), cotangent = Tensor::empty({2, 40, 30, 8});
+      cpu::random_normal(x.data(), 0, 1, {9, 4}, x.size());
+      cpu::random_normal(cotangent.data(), 0, 1, {9, 5}, cotangent.size());
+      x.set_requires_grad(true);
+      // A residual of zeros changes nothing, but has the activation kept.
+      const Tensor residual = keeps ? Tensor::zeros(x.shape()) : Tensor();
+      const int64_t before = memory_statistics().in_use;
+      const Tensor z = conv.forward(bn.forward(x, residual, true));
+      const int64_t kept = memory_statistics().in_use - before - z.size() * int64_t(sizeof(float));
+      CHECK((kept >= x.size() * int64_t(sizeof(float))) == keeps);
+      const auto mean = bn.running_mean.to_vector();
+      backward(z, cotangent);
+      CHECK(bn.running_mean.to_vector() == mean);
+      // z, twice as large as x, the gradients of x and of the parameters, and nothing else.
+      CHECK(memory_statistics().in_use < before + 7 * x.size() * int64_t(sizeof(float)) / 2);
+      std::vector<std::vector<float>> all;
+      for (const Tensor& t : {x, conv.weight, bn.weight, bn.bias}) all.push_back(t.grad().to_vector());
+      return all;
+    };
+    CHECK(gradients(true) == gradients(false));
+  }
+}
+
 TEST_CASE("the fold follows every change of weights and statistics") {
   Block block;
   block.set_training(false);

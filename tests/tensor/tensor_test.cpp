@@ -54,6 +54,21 @@ TEST_CASE("tensor: copy_from counts a version, so that caches notice") {
   CHECK(t.to_vector() == std::vector<float>{5, 5});
 }
 
+TEST_CASE("rows are a view of the same storage") {
+  const Tensor t = Tensor::from(std::vector<float>{0, 1, 2, 3, 4, 5}, {3, 2});
+  const Tensor last = t.rows(1, 3);
+  CHECK(last.shape() == Shape{2, 2});
+  CHECK(last.to_vector() == std::vector<float>{2, 3, 4, 5});
+  CHECK(last.rows(1, 2).viewed_as({2}).clone().to_vector() == std::vector<float>{4, 5});
+  last.rows(0, 1).copy_from(Tensor::full({1, 2}, 7));
+  CHECK(t.to_vector() == std::vector<float>{0, 1, 7, 7, 4, 5});
+  CHECK_FALSE(t.unique());
+  CHECK(t.rows(1, 1).size() == 0);
+  CHECK_THROWS_AS(t.rows(2, 4), std::out_of_range);
+  CHECK_THROWS_AS(t.rows(2, 1), std::out_of_range);
+  CHECK_THROWS_AS(t.rows(-1, 1), std::out_of_range);
+}
+
 TEST_CASE("allocator: freed memory is used again and the peak is remembered") {
   release_cached_memory();
   reset_peak_memory();
