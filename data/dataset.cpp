@@ -232,7 +232,7 @@ bool is_image_name(const std::string& name) {
 Dataset scan_dataset(const fs::path& root, const NamePattern& pattern, Strictness strictness) {
   std::error_code error;
   if (!fs::exists(root, error)) {
-    fail("{}: there is no such folder; name the folder of the data set, for most verbs with --data",
+    fail("{}: there is no such folder; give the data set's own, after --data where the verb has that flag",
          root.string());
   }
   if (!fs::is_directory(root, error)) {
