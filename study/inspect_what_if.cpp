@@ -263,8 +263,8 @@ const std::vector<WhatIfQuestion>& what_if_questions() {
       {"normalisation", "What if the pixels are not normalised?",
        "The trunk was trained on pixels with a mean and deviation taken out. A program that forgets this "
        "still gives answers, and no error. Wrong only in use is the usual accident: the head then sees "
-       "features that it was not trained on. Wrong in training too, the head adapts, to features that are "
-       "worse."},
+       "features that it was not trained on. Wrong in training too, the head adapts: the "
+       "mistake that is made everywhere may cost little."},
       {"bgr", "What if red and blue are exchanged?",
        "Some libraries decode pictures as blue, green, red. Nothing fails, skin turns blue, and the colour "
        "filters of the stem answer to the wrong colours."},
