@@ -68,7 +68,10 @@ struct Job {
   }
 
   void work_off(Part& part) {
-    for (int64_t chunk; (chunk = part.next.fetch_add(1, std::memory_order_relaxed)) < part.end;) {
+    // Looking first leaves the line of a finished part to be read by all.
+    while (part.next.load(std::memory_order_relaxed) < part.end) {
+      const int64_t chunk = part.next.fetch_add(1, std::memory_order_relaxed);
+      if (chunk >= part.end) return;
       try {
         body(context, chunk);
       } catch (...) {

@@ -40,9 +40,9 @@ struct RgbGradient {
 
 /// Floats in a row of the strip: pixels and taps that tiles sticking out of the row read.
 inline int64_t strip_line(const Conv2dShape& s) {
-  constexpr int64_t kMostTileRows = 14, kMostVectors = 32;
+  constexpr int64_t kMostTileRows = 14, kMostTaps = 16;
   const int64_t columns = round_up(s.out_width(), kMostTileRows) + kMostTileRows;
-  return round_up((columns * s.stride + s.kernel_width) * kColors + kMostVectors, 16);
+  return round_up((columns * s.stride + s.kernel_width) * kColors + kMostTaps, 16);
 }
 
 /// Fills the strip for output rows [first, first + rows) of an image.

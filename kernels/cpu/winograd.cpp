@@ -281,25 +281,28 @@ void transform_panels(float* filters, const WinogradConv& conv, int64_t begin, i
 void winograd_in_passes(const WinogradConv& conv, int64_t total) {
   const auto [group, depth, pitch] = HWY_DYNAMIC_DISPATCH(winograd_layout)();
   const int64_t panels = conv.columns / kPanelColumns, blocks = ceil_div(conv.channels, depth);
-  const int64_t panel_filters = kPoints * conv.channels * kPanelColumns;
   const int64_t most = std::min(kPassGroups, ceil_div(total, group)) * group;
-  // With all tiles in one pass a filter is used once, so that few need to be held; else all, for all passes.
-  const int64_t held = total <= most ? std::min(kHeldPanels, panels) : panels;
+  // Filters that are transformed for one pass are used once: a few are held at a time.
+  const int64_t held = conv.filters || total > most ? panels : std::min(kHeldPanels, panels);
   float* patches = scratch(Scratch::partials, blocks * kPoints * most * pitch);
   float* sums = scratch(Scratch::left, held * kPoints * most * kPanelColumns);
-  float* transformed = conv.filters ? nullptr : scratch(Scratch::weights, held * panel_filters);
-  if (transformed && held == panels) transform_panels(transformed, conv, 0, panels);
+  float* transformed =
+      conv.filters ? nullptr : scratch(Scratch::weights, held * kPoints * conv.channels * kPanelColumns);
   for (int64_t begin = 0; begin < total; begin += most) {
     const int64_t end = std::min(total, begin + most), groups = ceil_div(end - begin, group);
-    WinogradPass pass{patches,        sums, conv.filters ? conv.filters : transformed, begin, end,
-                      groups * group, 0};
+    WinogradPass pass{.patches = patches,
+                      .sums = sums,
+                      .filters = conv.filters ? conv.filters : transformed,
+                      .begin = begin,
+                      .end = end,
+                      .rows = groups * group,
+                      .first_panel = 0};
     const auto transform = HWY_DYNAMIC_DISPATCH(winograd_pass_patches);
     parallel_for(groups, [&](int64_t i) { transform(conv, pass, i); });
     for (int64_t first = 0; first < panels; first += held) {
       const int64_t count = std::min(held, panels - first);
       pass.first_panel = first;
-      if (conv.filters) pass.filters = conv.filters + first * panel_filters;
-      if (transformed && held < panels) transform_panels(transformed, conv, first, first + count);
+      if (transformed && begin == 0) transform_panels(transformed, conv, first, first + count);
       const auto multiply = HWY_DYNAMIC_DISPATCH(winograd_pass_products);
       parallel_for(kPoints * count, [&](int64_t i) { multiply(conv, pass, i % count, i / count); });
       const auto finish = HWY_DYNAMIC_DISPATCH(winograd_pass_outputs);
