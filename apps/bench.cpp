@@ -169,7 +169,7 @@ void bench_convolutions(const BenchFlags& flags, Device device) {
   bench_tune(*network, options);
 }
 
-void run(const BenchFlags& flags) {
+void run(BenchFlags& flags) {
   if (!flags.svg.empty() && flags.name != "layers")
     fail("bench {}: only layers draws; leave --svg out", flags.name);
   if (!flags.output.empty() && flags.name != "tune") {

@@ -4,9 +4,11 @@
 
 #include "apps/config_file.h"
 #include "apps/values.h"
+#include "kernels/cpu/bf16_products.h"
 #include "kernels/cpu/conv_algorithm.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/parallel.h"
+#include "nn/precision.h"
 #include "study/checkpoint.h"
 #include "study/interrupt.h"
 #include "study/layer_bench.h"
@@ -33,30 +35,34 @@ void ComputeFlags::add_to(CLI::App& verb) {
                   "auto, cpu, cuda, cuda:N, or reference (the slow kernels that define the results); auto "
                   "takes a CUDA card if there is one")
       ->capture_default_str();
-  verb.add_option("--precision", precision,
-                  "f32; on a CUDA card also tf32 or bf16: operands of matrix products and convolutions "
-                  "rounded for its tensor cores, sums in f32")
-      ->check(one_of({"f32", "tf32", "bf16"}))
+  verb.add_option(
+          "--precision", precision,
+          "f32, bf16, or auto: bf16 where the hardware multiplies it. On the CPU bf16 is how a ResNet keeps "
+          "activations (the small networks stay in f32); on a CUDA card it and tf32 are how its tensor cores "
+          "round the operands of products. Sums and parameters are f32 throughout")
+      ->check(one_of({"auto", "f32", "tf32", "bf16"}))
       ->capture_default_str();
   verb.add_option("--conv-table", conv_table,
                   "How the CPU computes each convolution: a table from signet bench tune. Another table may "
                   "give other last bits");
 }
 
-Device ComputeFlags::apply() const {
+Device ComputeFlags::apply() {
   const Device parsed = Device::parse(device);
   if (threads > 0) set_num_threads(threads);
   if (!conv_table.empty()) {
     cpu::set_conv_choices(study::parse_conv_choices(read_file(conv_table), conv_table));
   }
   if (parsed.on_host()) {
-    if (precision != "f32") {
-      fail("--precision {}: the CPU computes in f32 only; add --device cuda, or leave the flag out",
-           precision);
+    if (precision == "tf32") {
+      fail("--precision tf32: only CUDA cards round so; take bf16 or f32, or add --device cuda");
     }
+    if (precision == "auto") precision = cpu::has_bf16_products() ? "bf16" : "f32";
+    nn::set_activation_type(precision == "bf16" ? DType::bf16 : DType::f32);
     return parsed;
   }
   const auto properties = cuda::device_properties(parsed.index);
+  if (precision == "auto") precision = properties.major >= 8 ? "bf16" : "f32";
   if (precision != "f32" && properties.major < 8) {
     fail(
         "--precision {}: {} has no tensor cores for it (compute capability {}.{}, 8.0 is needed); leave the "

@@ -17,10 +17,10 @@ struct ComputeFlags {
   std::string conv_table;
 
   void add_to(CLI::App& verb);
-  /// Sets the number of threads, how a CUDA device multiplies and how the CPU convolves, and returns the
-  /// device. Throws Error for devices that are unknown or cannot be used, for a precision that the device
-  /// does not have, and for a table that cannot be read.
-  Device apply() const;
+  /// Sets the number of threads, the precision ("auto" becomes what it stands for) and how the CPU convolves,
+  /// and returns the device. Throws Error for devices that are unknown or cannot be used, for a precision
+  /// that the device does not have, and for a table that cannot be read.
+  Device apply();
 };
 
 /// The named classes' data folder and how the names are read; used by verbs that only look at data.

@@ -175,7 +175,7 @@ class Printer {
   size_t printed_ = 0;
 };
 
-int run(const PredictFlags& flags) {
+int run(PredictFlags& flags) {
   const Device device = flags.compute.apply();
   const study::Inference inference(study::load_classifier(flags.checkpoint, device), device);
   const auto& classes = inference.classes();

@@ -38,7 +38,7 @@ void adopt_classes(data::Dataset& dataset, const std::vector<std::string>& class
   dataset.classes = classes;
 }
 
-void run(const ValFlags& flags) {
+void run(ValFlags& flags) {
   const Device device = flags.compute.apply();
   const auto classifier = study::load_classifier(flags.checkpoint, device);
   const auto& pattern = flags.data.name_pattern;

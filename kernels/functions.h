@@ -1,4 +1,5 @@
-// The list of kernels, included by kernels/kernels.h once for each backend (so: no include guard).
+// The list of kernels but for those of activations (activations.h), included by kernels/kernels.h once for
+// each backend (so: no include guard).
 //
 // KERNEL stands before a declaration: `template <class real>` in ref::, nothing elsewhere (real is float
 // there). KERNEL_BODY is empty, except in kernels/no_cuda, where it is a body that throws.
@@ -11,20 +12,15 @@
 /// y[n] = value.
 KERNEL void fill(real* y, double value, int64_t n) KERNEL_BODY;
 
-/// y[n] = a[n] + b[n]. y may be a or b.
-KERNEL void add(real* y, const real* a, const real* b, int64_t n) KERNEL_BODY;
+/// y[n] = x[n], rounded to bfloat16, and back.
+KERNEL void to_bf16(BFloat16* y, const real* x, int64_t n) KERNEL_BODY;
+KERNEL void from_bf16(real* y, const BFloat16* x, int64_t n) KERNEL_BODY;
 
 /// y[n] = alpha * x[n]. y may be x.
 KERNEL void scale(real* y, const real* x, double alpha, int64_t n) KERNEL_BODY;
 
 /// y[1] = sum of x[n]^2 (without conjugation), summed in an order that depends on n alone.
 KERNEL void sum_of_squares(real* y, const real* x, int64_t n) KERNEL_BODY;
-
-/// y[n] = max(x[n], 0); NaN stays NaN. y may be x.
-KERNEL void relu_forward(real* y, const real* x, int64_t n) KERNEL_BODY;
-
-/// dx[n] = y[n] > 0 ? dy[n] : 0, with y what relu_forward gave. Assigned. dx may be dy.
-KERNEL void relu_backward(real* dx, const real* dy, const real* y, int64_t n) KERNEL_BODY;
 
 /// y[n] = x[n] / (1 - probability) where philox_uniform of draw n is >= probability, else 0. Draw i is word i
 /// % 4 of philox(key, i / 4). Linear in x with the same mask, so that the gradient is the same call on dy. y
@@ -42,69 +38,7 @@ KERNEL void gemm(real* c, const real* a, const real* b, Transpose transpose_a, T
 /// y[rows,cols] = x[cols] in every row.
 KERNEL void broadcast_rows(real* y, const real* x, int64_t rows, int64_t cols) KERNEL_BODY;
 
-/// y[cols] = or += the sum over the rows of x[rows,cols] (the gradient of a bias), in an order fixed by rows
-/// alone.
-KERNEL void sum_rows(real* y, const real* x, int64_t rows, int64_t cols, Accumulate accumulate) KERNEL_BODY;
-
-// ---- convolution
-
-/// y = w * x (+ bias[out_channels]) (+ residual, shaped as y), then ReLU if `relu`. bias and residual may be
-/// null. Each image's result has the same bits whatever the batch it stands in.
-KERNEL void conv2d_forward(real* y, const real* x, const real* w, const real* bias, const real* residual,
-                           bool relu, const Conv2dShape& shape) KERNEL_BODY;
-
-/// prepared[at most shape.prepared_size()] = w in the form that this backend's forward convolution reads, for
-/// images of the shape's size in batches of any size. Aligned to 64 bytes, like prepared below.
-KERNEL void conv2d_prepare(real* prepared, const real* w, const Conv2dShape& shape) KERNEL_BODY;
-
-/// conv2d_forward, bit for bit, with weights that conv2d_prepare prepared: what is worth while where they are
-/// used again and again on few images.
-KERNEL void conv2d_forward_prepared(real* y, const real* x, const real* prepared, const real* bias,
-                                    const real* residual, bool relu, const Conv2dShape& shape) KERNEL_BODY;
-
-/// dx (shaped as x) = or += the gradient of sum(dy * conv2d(x, w)) by x.
-KERNEL void conv2d_backward_data(real* dx, const real* dy, const real* w, Accumulate accumulate,
-                                 const Conv2dShape& shape) KERNEL_BODY;
-
-/// dw (shaped as w) = or += the gradient of sum(dy * conv2d(x, w)) by w.
-KERNEL void conv2d_backward_weight(real* dw, const real* dy, const real* x, Accumulate accumulate,
-                                   const Conv2dShape& shape) KERNEL_BODY;
-
 // ---- batch normalisation
-//
-// x, y, dx, dy, residual and dresidual are [rows, channels] (rows = batch * height * width);
-// all else is [channels].
-
-/// Batch statistics, two-pass (never E[x^2] - E[x]^2): mean and biased variance over the rows;
-/// y = weight * (x - mean) * inv_std + bias (+ residual), then ReLU if `relu`, with inv_std = 1 /
-/// sqrt(variance + eps). saved_mean and saved_inv_std are assigned for the backward pass. running = (1 -
-/// momentum) * running + momentum * batch statistic, with the unbiased variance (the biased one if rows = 1);
-/// both running pointers may be null together. residual may be null. y may be x or residual.
-KERNEL void batchnorm_forward_train(real* y, real* saved_mean, real* saved_inv_std, real* running_mean,
-                                    real* running_var, const real* x, const real* weight, const real* bias,
-                                    const real* residual, bool relu, double momentum, double eps,
-                                    int64_t rows, int64_t channels) KERNEL_BODY;
-
-/// The same with the running statistics in place of the batch's. y may be x or residual.
-KERNEL void batchnorm_forward_eval(real* y, const real* x, const real* weight, const real* bias,
-                                   const real* running_mean, const real* running_var, const real* residual,
-                                   bool relu, double eps, int64_t rows, int64_t channels) KERNEL_BODY;
-
-/// Gradients of batchnorm_forward_train. With g = dy where y > 0 (all of dy without `relu`): dx (assigned;
-/// may be null, may be dy), dresidual = g (assigned; may be null, may be dy but not dx), dweight and dbias
-/// (assigned or added to; null together when the affine parameters are frozen). y is the forward pass's
-/// output, read only with `relu`, else may be null.
-KERNEL void batchnorm_backward_train(real* dx, real* dresidual, real* dweight, real* dbias, const real* dy,
-                                     const real* x, const real* y, const real* weight, const real* saved_mean,
-                                     const real* saved_inv_std, bool relu, Accumulate accumulate,
-                                     int64_t rows, int64_t channels) KERNEL_BODY;
-
-/// Gradients of batchnorm_forward_eval, pointers as for batchnorm_backward_train. x is read only where
-/// dweight is asked for, else may be null.
-KERNEL void batchnorm_backward_eval(real* dx, real* dresidual, real* dweight, real* dbias, const real* dy,
-                                    const real* x, const real* y, const real* weight,
-                                    const real* running_mean, const real* running_var, double eps, bool relu,
-                                    Accumulate accumulate, int64_t rows, int64_t channels) KERNEL_BODY;
 
 /// Folds an evaluation-mode batchnorm into the convolution before it: w_folded[o, ...] = w[o, ...] * s[o] and
 /// bias_folded[o] = (conv_bias[o] - running_mean[o]) * s[o] + bias[o], with s = weight / sqrt(running_var +
@@ -113,24 +47,6 @@ KERNEL void batchnorm_fold(real* w_folded, real* bias_folded, const real* w, con
                            const real* weight, const real* bias, const real* running_mean,
                            const real* running_var, double eps, int64_t out_channels,
                            int64_t filter_size) KERNEL_BODY;
-
-// ---- pooling
-
-/// y = the maximum of each window (the first one in row-major order on a tie, as PyTorch; NaN wins), and its
-/// place in the plane of x, row * in_width + column, in index (shaped as y; may be null).
-KERNEL void maxpool_forward(real* y, int32_t* index, const real* x, const Pool2dShape& shape) KERNEL_BODY;
-
-/// dx (shaped as x, assigned) = dy gathered at the places in index.
-KERNEL void maxpool_backward(real* dx, const real* dy, const int32_t* index,
-                             const Pool2dShape& shape) KERNEL_BODY;
-
-/// y[batch, channels] = the mean of x[batch, pixels, channels] over the pixels.
-KERNEL void global_avgpool_forward(real* y, const real* x, int64_t batch, int64_t pixels,
-                                   int64_t channels) KERNEL_BODY;
-
-/// dx[batch, pixels, channels] (assigned) = dy[batch, channels] / pixels.
-KERNEL void global_avgpool_backward(real* dx, const real* dy, int64_t batch, int64_t pixels,
-                                    int64_t channels) KERNEL_BODY;
 
 // ---- loss
 

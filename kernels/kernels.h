@@ -1,10 +1,12 @@
 #pragma once
 // The kernel seam: every handwritten kernel of Signet as a free function over raw pointers and sizes.
 //
-// The declarations stand once, in kernels/functions.h, and are read here into one namespace a backend:
+// The declarations stand once, in kernels/functions.h and kernels/activations.h, and are read here into one
+// namespace a backend:
 //   ref::   plain loops, templated on the scalar (float, double, std::complex<double>): the oracle
 //   cpu::   the fast kernels for this processor (float)
 //   cuda::  the CUDA kernels (float); without CUDA, kernels/no_cuda throws in their place
+// Activations may also be bfloat16 in ref:: and cpu::; see activations.h.
 //
 // Layouts: activations are NHWC, convolution weights OHWI, matrices row-major, all contiguous.
 // Outputs come first. An output that a kernel assigns may hold anything before, NaN included. Inputs and
@@ -13,6 +15,7 @@
 #include <complex>
 #include <cstdint>
 
+#include "kernels/bf16.h"
 #include "kernels/philox.h"
 
 namespace signet {
@@ -53,13 +56,13 @@ struct Conv2dShape {
   int64_t in_size() const { return batch * in_height * in_width * in_channels; }
   int64_t out_size() const { return batch * out_height() * out_width() * out_channels; }
   int64_t weight_size() const { return out_channels * kernel_height * kernel_width * in_channels; }
-  /// How many numbers conv2d_prepare may write: Winograd's transform makes 36 of 9, panels and tiles are
-  /// padded to 32 filters or from 3 to 4 channels.
-  int64_t prepared_size() const {
+  /// How many bytes conv2d_prepare may write: Winograd's transform makes 36 numbers of 9, panels and tiles
+  /// are padded to 32 filters or from 3 to 4 channels.
+  int64_t prepared_bytes() const {
     const bool unit_steps = stride == 1 && dilation == 1;
     const int64_t filters =
         unit_steps && kernel_height == 3 && kernel_width == 3 ? 4 * out_channels : 2 * out_channels;
-    return (filters > 32 ? filters : 32) * kernel_height * kernel_width * in_channels;
+    return (filters > 32 ? filters : 32) * kernel_height * kernel_width * in_channels * 4;
   }
 };
 
@@ -109,24 +112,43 @@ namespace ref {
 #define KERNEL template <class real>
 #include "kernels/functions.h"
 #undef KERNEL
+#define KERNEL template <class act>
+#define ACT act
+#define REAL Real<act>
+#include "kernels/activations.h"
+#undef ACT
+#undef REAL
+#undef KERNEL
 }  // namespace ref
 
 #define KERNEL
+#define REAL float
 namespace cpu {
 using real = float;
 #include "kernels/functions.h"
+#undef KERNEL
+#define KERNEL template <class act>
+#define ACT act
+#include "kernels/activations.h"
+#undef ACT
+#undef KERNEL
 }  // namespace cpu
 #undef KERNEL_BODY
 
 #ifndef SIGNET_CUDA_BODY
 #define SIGNET_CUDA_BODY
 #endif
+#define KERNEL
 #define KERNEL_BODY SIGNET_CUDA_BODY
 namespace cuda {
 using real = float;
+#define ACT float
+#include "kernels/activations.h"
 #include "kernels/functions.h"
+#undef ACT
 }  // namespace cuda
 #undef KERNEL_BODY
+#undef REAL
 #undef KERNEL
 
 }  // namespace signet

@@ -7,12 +7,7 @@
 #include <cmath>
 #include <cstdint>
 
-/// Marks what kernels call as well as the host does.
-#ifdef __CUDACC__
-#define SIGNET_HOST_DEVICE __host__ __device__
-#else
-#define SIGNET_HOST_DEVICE
-#endif
+#include "kernels/host_device.h"
 
 namespace signet {
 

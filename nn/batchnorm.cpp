@@ -22,7 +22,7 @@ struct BackwardBuffers {
 
   BackwardBuffers(const Tensor& dy, bool need_dx, bool need_dresidual, bool need_affine, int64_t channels) {
     const auto fresh_or_dy = [&](bool may_reuse) {
-      return may_reuse && dy.unique() ? dy.detach() : Tensor::empty(dy.shape(), dy.device());
+      return may_reuse && dy.unique() ? dy.detach() : Tensor::empty(dy.shape(), dy.device(), dy.dtype());
     };
     if (need_dresidual) dresidual = fresh_or_dy(true);
     if (need_dx) dx = fresh_or_dy(!need_dresidual);
@@ -70,10 +70,12 @@ Tensor batchnorm_train(const Tensor& x, const BatchNormTensors& bn, const Tensor
   const auto forward = [=, weight = bn.weight.detach(), bias = bn.bias.detach()](
                            const Tensor& input, const Tensor& added, const Tensor& running_mean,
                            const Tensor& running_var) {
-    Tensor output = Tensor::empty(input.shape(), input.device());
-    SIGNET_LAUNCH(input.device(), batchnorm_forward_train, output.data(), mean.data(), inv_std.data(),
-                  running_mean.data(), running_var.data(), input.data(), weight.data(), bias.data(),
-                  added.data(), relu, momentum, eps, rows, channels);
+    Tensor output = Tensor::empty(input.shape(), input.device(), input.dtype());
+    with_activations(input.dtype(), [&]<class act>() {
+      SIGNET_LAUNCH(input.device(), batchnorm_forward_train, output.data<act>(), mean.data(), inv_std.data(),
+                    running_mean.data(), running_var.data(), input.data<act>(), weight.data(), bias.data(),
+                    added.data<act>(), relu, momentum, eps, rows, channels);
+    });
     return output;
   };
   Tensor y = forward(x, residual, bn.running_mean, bn.running_var);
@@ -86,9 +88,12 @@ Tensor batchnorm_train(const Tensor& x, const BatchNormTensors& bn, const Tensor
       [forward, x = x.detach()] { return forward(x, {}, {}, {}); },
       [=, x = x.detach(), weight = bn.weight.detach()](Tensor dy, const Tensor& output) {
         BackwardBuffers out(dy, bool(dx), bool(dres), dw || db, channels);
-        SIGNET_LAUNCH(dy.device(), batchnorm_backward_train, out.dx.data(), out.dresidual.data(),
-                      out.dweight.data(), out.dbias.data(), dy.data(), x.data(), output.data(), weight.data(),
-                      mean.data(), inv_std.data(), relu, Accumulate::no, rows, channels);
+        with_activations(dy.dtype(), [&]<class act>() {
+          SIGNET_LAUNCH(dy.device(), batchnorm_backward_train, out.dx.data<act>(), out.dresidual.data<act>(),
+                        out.dweight.data(), out.dbias.data(), dy.data<act>(), x.data<act>(),
+                        output.data<act>(), weight.data(), mean.data(), inv_std.data(), relu, Accumulate::no,
+                        rows, channels);
+        });
         out.hand_over(dx, dres, dw, db);
       });
   return y;
@@ -101,9 +106,12 @@ Tensor batchnorm_eval(const Tensor& x, const BatchNormTensors& bn, const Tensor&
   const auto forward = [=, weight = bn.weight.detach(), bias = bn.bias.detach(),
                         mean = bn.running_mean.detach(),
                         var = bn.running_var.detach()](const Tensor& input, const Tensor& added) {
-    Tensor output = Tensor::empty(input.shape(), input.device());
-    SIGNET_LAUNCH(input.device(), batchnorm_forward_eval, output.data(), input.data(), weight.data(),
-                  bias.data(), mean.data(), var.data(), added.data(), relu, eps, rows, channels);
+    Tensor output = Tensor::empty(input.shape(), input.device(), input.dtype());
+    with_activations(input.dtype(), [&]<class act>() {
+      SIGNET_LAUNCH(input.device(), batchnorm_forward_eval, output.data<act>(), input.data<act>(),
+                    weight.data(), bias.data(), mean.data(), var.data(), added.data<act>(), relu, eps, rows,
+                    channels);
+    });
     return output;
   };
   Tensor y = forward(x, residual);
@@ -116,9 +124,12 @@ Tensor batchnorm_eval(const Tensor& x, const BatchNormTensors& bn, const Tensor&
       [=, x = keeps_x ? x.detach() : Tensor(), weight = bn.weight.detach(), mean = bn.running_mean.detach(),
        var = bn.running_var.detach()](Tensor dy, const Tensor& output) {
         BackwardBuffers out(dy, bool(dx), bool(dres), dw || db, channels);
-        SIGNET_LAUNCH(dy.device(), batchnorm_backward_eval, out.dx.data(), out.dresidual.data(),
-                      out.dweight.data(), out.dbias.data(), dy.data(), x.data(), output.data(), weight.data(),
-                      mean.data(), var.data(), eps, relu, Accumulate::no, rows, channels);
+        with_activations(dy.dtype(), [&]<class act>() {
+          SIGNET_LAUNCH(dy.device(), batchnorm_backward_eval, out.dx.data<act>(), out.dresidual.data<act>(),
+                        out.dweight.data(), out.dbias.data(), dy.data<act>(), x.data<act>(),
+                        output.data<act>(), weight.data(), mean.data(), var.data(), eps, relu, Accumulate::no,
+                        rows, channels);
+        });
         out.hand_over(dx, dres, dw, db);
       });
   return y;

@@ -32,7 +32,7 @@ Conv2dShape shape_of(const Tensor& x, const Tensor& w, const Tensor& bias, const
 }
 
 Tensor empty_result(const Tensor& x, const Tensor& residual, const Conv2dShape& s) {
-  Tensor y = Tensor::empty({s.batch, s.out_height(), s.out_width(), s.out_channels}, x.device());
+  Tensor y = Tensor::empty({s.batch, s.out_height(), s.out_width(), s.out_channels}, x.device(), x.dtype());
   require(!residual.defined() || residual.shape() == y.shape(), "conv2d",
           "residual {} does not fit the result {}", residual.defined() ? residual.shape().to_string() : "",
           y.shape().to_string());
@@ -42,8 +42,10 @@ Tensor empty_result(const Tensor& x, const Tensor& residual, const Conv2dShape& 
 Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& residual, bool relu,
                const Conv2dShape& s) {
   Tensor y = empty_result(x, residual, s);
-  SIGNET_LAUNCH(x.device(), conv2d_forward, y.data(), x.data(), w.data(), bias.data(), residual.data(), relu,
-                s);
+  with_activations(x.dtype(), [&]<class act>() {
+    SIGNET_LAUNCH(x.device(), conv2d_forward, y.data<act>(), x.data<act>(), w.data(), bias.data(),
+                  residual.data<act>(), relu, s);
+  });
   return y;
 }
 
@@ -54,28 +56,39 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   Tensor y = forward(x, weight, bias, {}, false, s);
   const Gradient dx = gradient_of(x), dw = gradient_of(weight), db = gradient_of(bias);
   record("conv2d", y, {dx, dw, db},
-         [dx, dw, db, s, x_shape = x.shape(), w_shape = weight.shape(), x = dw ? Saved(x) : Saved(),
-          w = dx ? weight.detach() : Tensor()](const Tensor& dy) {
+         [dx, dw, db, s, x_shape = x.shape(), w_shape = weight.shape(), dtype = x.dtype(),
+          x = dw ? Saved(x) : Saved(), w = dx ? weight.detach() : Tensor()](const Tensor& dy) {
            const Device device = dy.device();
            if (db) {
              const auto [buffer, accumulate] = db.target({s.out_channels}, device);
-             SIGNET_LAUNCH(device, sum_rows, buffer.data(), dy.data(), dy.size() / s.out_channels,
-                           s.out_channels, accumulate);
+             with_activations(dtype, [&, &buffer = buffer, accumulate = accumulate]<class act>() {
+               SIGNET_LAUNCH(device, sum_rows, buffer.data(), dy.data<act>(), dy.size() / s.out_channels,
+                             s.out_channels, accumulate);
+             });
            }
            if (dw) {
              const auto [buffer, accumulate] = dw.target(w_shape, device);
-             SIGNET_LAUNCH(device, conv2d_backward_weight, buffer.data(), dy.data(), x.get().data(),
-                           accumulate, s);
+             with_activations(dtype, [&, &buffer = buffer, accumulate = accumulate]<class act>() {
+               SIGNET_LAUNCH(device, conv2d_backward_weight, buffer.data(), dy.data<act>(),
+                             x.get().data<act>(), accumulate, s);
+             });
            }
            if (dx) {
-             const auto [buffer, accumulate] = dx.target(x_shape, device);
-             SIGNET_LAUNCH(device, conv2d_backward_data, buffer.data(), dy.data(), w.data(), accumulate, s);
+             const auto [buffer, accumulate] = dx.target(x_shape, device, dtype);
+             with_activations(dtype, [&, &buffer = buffer, accumulate = accumulate]<class act>() {
+               SIGNET_LAUNCH(device, conv2d_backward_data, buffer.data<act>(), dy.data<act>(), w.data(),
+                             accumulate, s);
+             });
            }
          });
   return y;
 }
 
 namespace {
+
+Shape prepared_shape(const Conv2dShape& s, DType dtype) {
+  return {s.prepared_bytes() / size_of(dtype)};
+}
 
 void require_no_gradient(std::initializer_list<Tensor> inputs) {
   for (const Tensor& input : inputs) {
@@ -95,8 +108,10 @@ Tensor conv2d_inference(const Tensor& x, const Tensor& weight, const Tensor& bia
 
 Tensor conv2d_prepare(const Tensor& x, const Tensor& weight, const Conv2dOptions& options) {
   const Conv2dShape s = shape_of(x, weight, {}, options);
-  Tensor prepared = Tensor::empty({s.prepared_size()}, x.device());
-  SIGNET_LAUNCH(x.device(), conv2d_prepare, prepared.data(), weight.data(), s);
+  Tensor prepared = Tensor::empty(prepared_shape(s, x.dtype()), x.device(), x.dtype());
+  with_activations(x.dtype(), [&]<class act>() {
+    SIGNET_LAUNCH(x.device(), conv2d_prepare, prepared.data<act>(), weight.data(), s);
+  });
   return prepared;
 }
 
@@ -105,11 +120,14 @@ Tensor conv2d_inference_prepared(const Tensor& x, const Tensor& prepared, const 
                                  const Conv2dOptions& options) {
   require_no_gradient({x, bias, residual});
   const Conv2dShape s = shape_of(x, weight, bias, options);
-  require(prepared.shape() == Shape{s.prepared_size()}, "conv2d", "prepared weights {} do not fit weight {}",
-          prepared.shape().to_string(), weight.shape().to_string());
+  require(prepared.shape() == prepared_shape(s, x.dtype()), "conv2d",
+          "prepared weights {} do not fit weight {}", prepared.shape().to_string(),
+          weight.shape().to_string());
   Tensor y = empty_result(x, residual, s);
-  SIGNET_LAUNCH(x.device(), conv2d_forward_prepared, y.data(), x.data(), prepared.data(), bias.data(),
-                residual.data(), relu, s);
+  with_activations(x.dtype(), [&]<class act>() {
+    SIGNET_LAUNCH(x.device(), conv2d_forward_prepared, y.data<act>(), x.data<act>(), prepared.data<act>(),
+                  bias.data(), residual.data<act>(), relu, s);
+  });
   return y;
 }
 

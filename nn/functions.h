@@ -48,6 +48,9 @@ Tensor batchnorm_train(const Tensor& x, const BatchNormTensors& bn, const Tensor
 Tensor batchnorm_eval(const Tensor& x, const BatchNormTensors& bn, const Tensor& residual, bool relu,
                       double eps);
 
+/// x as f32 or bf16, rounded to the nearest. All functions above and relu, add and the pools below take
+/// either type of activation, and give what they are given; parameters are f32, sums are made in f32.
+Tensor cast(const Tensor& x, DType dtype);
 Tensor relu(const Tensor& x);
 Tensor add(const Tensor& a, const Tensor& b);
 /// [batch, ...] -> [batch, the rest].
@@ -61,7 +64,7 @@ Tensor key_tensor(PhiloxKey key, Device device = {});
 Tensor dropout(const Tensor& x, double probability, const Tensor& key);
 /// x [batch, height, width, channels].
 Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding);
-/// [batch, height, width, channels] -> [batch, channels].
+/// [batch, height, width, channels] -> [batch, channels] in f32.
 Tensor global_avgpool(const Tensor& x);
 
 /// Mean cross-entropy of logits [batch, classes] against target (i32) [batch], a tensor of size 1.

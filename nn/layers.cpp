@@ -100,7 +100,7 @@ Tensor conv_bn_relu_maxpool(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn
   // memory for all is never taken.
   constexpr int64_t kCached = int64_t{8} << 20;
   const int64_t image = x.size() / x.shape()[0] / conv.weight.shape()[3] * conv.weight.shape()[0] /
-                        (conv.options.stride * conv.options.stride) * int64_t{sizeof(float)};
+                        (conv.options.stride * conv.options.stride) * size_of(x.dtype());
   const int64_t group = std::max<int64_t>(1, kCached / std::max<int64_t>(1, image));
   if (group >= batch) return infer(x);
   Tensor y;
@@ -110,7 +110,7 @@ Tensor conv_bn_relu_maxpool(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn
     if (!y.defined()) {
       auto extents = pooled.shape().extents();
       extents[0] = batch;
-      y = Tensor::empty(Shape(extents), x.device());
+      y = Tensor::empty(Shape(extents), x.device(), x.dtype());
     }
     y.rows(begin, end).copy_from(pooled);
   }

@@ -15,12 +15,16 @@ const PhiloxKey* key_of(const Tensor& key) {
 }  // namespace
 
 Tensor relu(const Tensor& x) {
-  Tensor y = Tensor::empty(x.shape(), x.device());
-  SIGNET_LAUNCH(x.device(), relu_forward, y.data(), x.data(), x.size());
+  Tensor y = Tensor::empty(x.shape(), x.device(), x.dtype());
+  with_activations(x.dtype(), [&]<class act>() {
+    SIGNET_LAUNCH(x.device(), relu_forward, y.data<act>(), x.data<act>(), x.size());
+  });
   const Gradient dx = gradient_of(x);
   record("relu", y, {dx}, [dx, y = y.detach()](Tensor dy) {
-    Tensor result = dy.unique() ? dy : Tensor::empty(dy.shape(), dy.device());
-    SIGNET_LAUNCH(dy.device(), relu_backward, result.data(), dy.data(), y.data(), dy.size());
+    Tensor result = dy.unique() ? dy : Tensor::empty(dy.shape(), dy.device(), dy.dtype());
+    with_activations(dy.dtype(), [&]<class act>() {
+      SIGNET_LAUNCH(dy.device(), relu_backward, result.data<act>(), dy.data<act>(), y.data<act>(), dy.size());
+    });
     dx.add(result);
   });
   return y;
@@ -29,12 +33,32 @@ Tensor relu(const Tensor& x) {
 Tensor add(const Tensor& a, const Tensor& b) {
   require(a.shape() == b.shape(), "add", "shapes {} and {} differ", a.shape().to_string(),
           b.shape().to_string());
-  Tensor y = Tensor::empty(a.shape(), a.device());
-  SIGNET_LAUNCH(a.device(), add, y.data(), a.data(), b.data(), a.size());
+  Tensor y = Tensor::empty(a.shape(), a.device(), a.dtype());
+  with_activations(a.dtype(), [&]<class act>() {
+    SIGNET_LAUNCH(a.device(), add, y.data<act>(), a.data<act>(), b.data<act>(), a.size());
+  });
   const Gradient da = gradient_of(a), db = gradient_of(b);
   record("add", y, {da, db}, [da, db](const Tensor& dy) {
     if (da) da.add(dy);
     if (db) db.add(dy);
+  });
+  return y;
+}
+
+Tensor cast(const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  require(dtype == DType::f32 || dtype == DType::bf16, "cast", "to {}: only f32 and bf16 are activations",
+          name_of(dtype));
+  Tensor y = Tensor::empty(x.shape(), x.device(), dtype);
+  if (dtype == DType::bf16) {
+    SIGNET_LAUNCH(x.device(), to_bf16, y.data<BFloat16>(), x.data(), x.size());
+  } else {
+    SIGNET_LAUNCH(x.device(), from_bf16, y.data(), x.data<BFloat16>(), x.size());
+  }
+  const Gradient dx = gradient_of(x);
+  record("cast", y, {dx}, [dx, from = x.dtype()](const Tensor& dy) {
+    const NoGrad no_grad;
+    dx.add(cast(dy, from));
   });
   return y;
 }

@@ -12,12 +12,17 @@ Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding)
   require(s.in_height + 2 * padding >= kernel && s.in_width + 2 * padding >= kernel, "maxpool",
           "input {} is smaller than the window {}", x.shape().to_string(), kernel);
   const Gradient dx = gradient_of(x);
-  Tensor y = Tensor::empty({s.batch, s.out_height(), s.out_width(), s.channels}, x.device());
+  Tensor y = Tensor::empty({s.batch, s.out_height(), s.out_width(), s.channels}, x.device(), x.dtype());
   Tensor index = dx ? Tensor::empty(y.shape(), x.device(), DType::i32) : Tensor();
-  SIGNET_LAUNCH(x.device(), maxpool_forward, y.data(), dx ? index.data_i32() : nullptr, x.data(), s);
+  with_activations(x.dtype(), [&]<class act>() {
+    SIGNET_LAUNCH(x.device(), maxpool_forward, y.data<act>(), dx ? index.data_i32() : nullptr, x.data<act>(),
+                  s);
+  });
   record("maxpool", y, {dx}, [dx, index, s](const Tensor& dy) {
-    Tensor result = Tensor::empty({s.batch, s.in_height, s.in_width, s.channels}, dy.device());
-    SIGNET_LAUNCH(dy.device(), maxpool_backward, result.data(), dy.data(), index.data_i32(), s);
+    Tensor result = Tensor::empty({s.batch, s.in_height, s.in_width, s.channels}, dy.device(), dy.dtype());
+    with_activations(dy.dtype(), [&]<class act>() {
+      SIGNET_LAUNCH(dy.device(), maxpool_backward, result.data<act>(), dy.data<act>(), index.data_i32(), s);
+    });
     dx.add(result);
   });
   return y;
@@ -27,13 +32,19 @@ Tensor global_avgpool(const Tensor& x) {
   require(x.shape().rank() == 4, "global_avgpool", "input {} is not NHWC", x.shape().to_string());
   const int64_t batch = x.shape()[0], pixels = x.shape()[1] * x.shape()[2], channels = x.shape()[3];
   Tensor y = Tensor::empty({batch, channels}, x.device());
-  SIGNET_LAUNCH(x.device(), global_avgpool_forward, y.data(), x.data(), batch, pixels, channels);
-  const Gradient dx = gradient_of(x);
-  record("global_avgpool", y, {dx}, [dx, batch, pixels, channels, shape = x.shape()](const Tensor& dy) {
-    Tensor result = Tensor::empty(shape, dy.device());
-    SIGNET_LAUNCH(dy.device(), global_avgpool_backward, result.data(), dy.data(), batch, pixels, channels);
-    dx.add(result);
+  with_activations(x.dtype(), [&]<class act>() {
+    SIGNET_LAUNCH(x.device(), global_avgpool_forward, y.data(), x.data<act>(), batch, pixels, channels);
   });
+  const Gradient dx = gradient_of(x);
+  record("global_avgpool", y, {dx},
+         [dx, batch, pixels, channels, shape = x.shape(), dtype = x.dtype()](const Tensor& dy) {
+           Tensor result = Tensor::empty(shape, dy.device(), dtype);
+           with_activations(dtype, [&]<class act>() {
+             SIGNET_LAUNCH(dy.device(), global_avgpool_backward, result.data<act>(), dy.data(), batch, pixels,
+                           channels);
+           });
+           dx.add(result);
+         });
   return y;
 }
 

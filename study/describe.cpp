@@ -27,7 +27,7 @@ Args describe(const StudyOptions& o) {
             {"interpolation", std::string(o.augmentation.nearest ? "nearest" : "bilinear")},
             {"device", o.device.to_string()}};
   if (o.views > 0) args.emplace_back("views", int64_t{o.views});
-  if (!o.device.on_host()) args.emplace_back("precision", o.precision);
+  if (!o.device.on_host() || o.precision != "f32") args.emplace_back("precision", o.precision);
   for (const auto& plan : o.plans) {
     const auto& t = plan.training;
     const auto add = [&](const char* name, ArgValue value) {

@@ -99,7 +99,7 @@ LayerTime time_layer(const ConvLayer& layer, cpu::ConvPass pass, int repetitions
   time.seconds = median_seconds(1, repetitions, [&] {
     switch (pass) {
       case cpu::ConvPass::forward:
-        return cpu::conv2d_forward(y.data(), x.data(), w.data(), bias.data(), nullptr, true, s);
+        return cpu::conv2d_forward<float>(y.data(), x.data(), w.data(), bias.data(), nullptr, true, s);
       case cpu::ConvPass::backward_data:
         return cpu::conv2d_backward_data(x.data(), y.data(), w.data(), Accumulate::no, s);
       case cpu::ConvPass::backward_weight:

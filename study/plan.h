@@ -77,7 +77,7 @@ struct StudyOptions {
   bool original_table = false;  ///< print the original study's figures below the table
   bool tensorboard = false;     ///< write event files for TensorBoard too
   Device device;
-  std::string precision = "f32";  ///< how matrix products multiply on a CUDA device: f32, tf32 or bf16
+  std::string precision = "f32";  ///< f32, bf16 or, on a CUDA device, tf32; said in args.json, not set by it
   std::vector<ModelPlan> plans;
   /// The flags that these options come from, like "--models=mlp,cnn"; kept in args.json for a replay.
   std::vector<std::string> flags;

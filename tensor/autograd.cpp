@@ -38,10 +38,10 @@ Saved::Saved(const Tensor& tensor) {
   if (!recomputed_) tensor_ = tensor.detach();
 }
 
-std::pair<Tensor, Accumulate> Gradient::target(const Shape& shape, Device device) const {
+std::pair<Tensor, Accumulate> Gradient::target(const Shape& shape, Device device, DType dtype) const {
   Tensor& gradient = slot_->gradient;
   if (!gradient.defined()) {
-    gradient = Tensor::empty(shape, device);
+    gradient = Tensor::empty(shape, device, dtype);
     return {gradient, Accumulate::no};
   }
   // Another slot may hold the same buffer (a sum hands one gradient to both its inputs).
@@ -59,8 +59,11 @@ void Gradient::add(const Tensor& more) const {
     throw std::logic_error(fmt::format("[backward] gradients of shapes {} and {} meet",
                                        gradient.shape().to_string(), more.shape().to_string()));
   }
-  Tensor sum = gradient.unique() ? gradient : Tensor::empty(gradient.shape(), gradient.device());
-  SIGNET_LAUNCH(gradient.device(), add, sum.data(), gradient.data(), more.data(), sum.size());
+  Tensor sum =
+      gradient.unique() ? gradient : Tensor::empty(gradient.shape(), gradient.device(), gradient.dtype());
+  with_activations(sum.dtype(), [&]<class act>() {
+    SIGNET_LAUNCH(sum.device(), add, sum.data<act>(), gradient.data<act>(), more.data<act>(), sum.size());
+  });
   gradient = sum;
 }
 

@@ -66,7 +66,7 @@ class Gradient {
   explicit operator bool() const { return slot_ != nullptr; }
 
   /// A buffer of this shape to write the gradient to, and whether to add to what it holds or to assign.
-  std::pair<Tensor, Accumulate> target(const Shape& shape, Device device) const;
+  std::pair<Tensor, Accumulate> target(const Shape& shape, Device device, DType dtype = DType::f32) const;
   /// Adds a gradient that an op computed; the first one is kept as it is.
   void add(const Tensor& gradient) const;
   const std::shared_ptr<GradientSlot>& slot() const { return slot_; }

@@ -9,6 +9,8 @@ namespace signet {
 
 const char* name_of(DType dtype) {
   switch (dtype) {
+    case DType::bf16:
+      return "bf16";
     case DType::f32:
       return "f32";
     case DType::i32:

@@ -4,16 +4,24 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/bf16.h"
+
 namespace signet {
 
 /// What a tensor's elements are. Computation accumulates in f32 whatever the storage.
-enum class DType : uint8_t { f32, i32, u8 };
+enum class DType : uint8_t { f32, bf16, i32, u8 };
 
 /// Bytes an element.
 constexpr int64_t size_of(DType dtype) {
-  return dtype == DType::u8 ? 1 : 4;
+  return dtype == DType::u8 ? 1 : dtype == DType::bf16 ? 2 : 4;
 }
 const char* name_of(DType dtype);
+
+/// The type of activations held as float or BFloat16.
+template <class act>
+constexpr DType dtype_of = DType::f32;
+template <>
+inline constexpr DType dtype_of<BFloat16> = DType::bf16;
 
 /// Where a tensor lives and which kernels compute on it. `reference` shares the CPU's memory but runs
 /// kernels/ref.

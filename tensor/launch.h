@@ -18,24 +18,43 @@ void reset_launch_counts();
 
 namespace detail {
 void count_launch(const char* kernel);
+[[noreturn]] void refuse_type(const char* kernel);
+}  // namespace detail
+
+/// Calls body.operator()<act>() with act = float or BFloat16, for a kernel of kernels/activations.h:
+///   with_activations(x.dtype(), [&]<class act>() {
+///     SIGNET_LAUNCH(x.device(), relu_forward, y.data<act>(), x.data<act>(), x.size());
+///   });
+template <class Body>
+void with_activations(DType dtype, Body&& body) {
+  if (dtype == DType::bf16) {
+    body.template operator()<BFloat16>();
+  } else {
+    body.template operator()<float>();
+  }
 }
 
 }  // namespace signet
 
-/// Calls the kernel named in kernels/functions.h for a device: SIGNET_LAUNCH(x.device(), add, y, a, b, n).
-#define SIGNET_LAUNCH(device, kernel, ...)          \
-  do {                                              \
-    ::signet::detail::count_launch(#kernel);        \
-    switch ((device).type) {                        \
-      case ::signet::Device::Type::cpu:             \
-        ::signet::cpu::kernel(__VA_ARGS__);         \
-        break;                                      \
-      case ::signet::Device::Type::reference:       \
-        ::signet::ref::kernel(__VA_ARGS__);         \
-        break;                                      \
-      case ::signet::Device::Type::cuda:            \
-        ::signet::cuda::set_device((device).index); \
-        ::signet::cuda::kernel(__VA_ARGS__);        \
-        break;                                      \
-    }                                               \
+/// Calls the kernel of kernels/functions.h or activations.h for a device: SIGNET_LAUNCH(x.device(), scale, y,
+/// x, 2, n). In a template the arguments may be of types that the kernel does not take on CUDA devices.
+#define SIGNET_LAUNCH(device, kernel, ...)                                 \
+  do {                                                                     \
+    ::signet::detail::count_launch(#kernel);                               \
+    switch ((device).type) {                                               \
+      case ::signet::Device::Type::cpu:                                    \
+        ::signet::cpu::kernel(__VA_ARGS__);                                \
+        break;                                                             \
+      case ::signet::Device::Type::reference:                              \
+        ::signet::ref::kernel(__VA_ARGS__);                                \
+        break;                                                             \
+      case ::signet::Device::Type::cuda:                                   \
+        ::signet::cuda::set_device((device).index);                        \
+        if constexpr (requires { ::signet::cuda::kernel(__VA_ARGS__); }) { \
+          ::signet::cuda::kernel(__VA_ARGS__);                             \
+        } else {                                                           \
+          ::signet::detail::refuse_type(#kernel);                          \
+        }                                                                  \
+        break;                                                             \
+    }                                                                      \
   } while (false)

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
+#include <type_traits>
 
 #include "tensor/autograd.h"
 #include "tensor/graph.h"
@@ -63,10 +65,14 @@ std::byte* Tensor::address() const {
   return static_cast<std::byte*>(storage_->data()) + offset_;
 }
 
-float* Tensor::data() const {
-  require_type(dtype_, DType::f32);
-  return storage_ ? reinterpret_cast<float*>(address()) : nullptr;
+template <class T>
+T* Tensor::data() const {
+  if (!storage_) return nullptr;
+  require_type(dtype_, dtype_of<T>);
+  return reinterpret_cast<T*>(address());
 }
+template float* Tensor::data<float>() const;
+template BFloat16* Tensor::data<BFloat16>() const;
 
 int32_t* Tensor::data_i32() const {
   require_type(dtype_, DType::i32);
@@ -80,7 +86,16 @@ uint8_t* Tensor::data_u8() const {
 
 std::vector<float> Tensor::to_vector() const {
   std::vector<float> values(static_cast<size_t>(size()));
-  copy_bytes(values.data(), {}, data(), device(), size() * size_of(dtype_));
+  const auto copy = [&](auto* to) {
+    copy_bytes(to, {}, data<std::remove_pointer_t<decltype(to)>>(), device(), size() * size_of(dtype_));
+  };
+  if (dtype_ == DType::bf16) {
+    std::vector<BFloat16> stored(values.size());
+    copy(stored.data());
+    std::copy(stored.begin(), stored.end(), values.begin());
+  } else {
+    copy(values.data());
+  }
   return values;
 }
 

@@ -35,13 +35,14 @@ class Tensor {
   DType dtype() const { return dtype_; }
   Device device() const { return storage_->device(); }
 
-  /// The elements, in the device's memory: what a kernel takes, and on the CPU anyone may read. Throws
-  /// std::logic_error if the type is another.
-  float* data() const;
+  /// The elements, float or BFloat16, in the device's memory: what a kernel takes, and on the CPU anyone may
+  /// read. Throws std::logic_error if the type is another; an undefined tensor gives null.
+  template <class T = float>
+  T* data() const;
   int32_t* data_i32() const;
   uint8_t* data_u8() const;
 
-  /// A copy of the elements on the CPU.
+  /// A copy of the elements on the CPU; bf16 as the floats they stand for.
   std::vector<float> to_vector() const;
   /// The only element of a tensor of size 1.
   float item() const;

@@ -15,7 +15,9 @@
 #include "hwy/highway.h"
 
 #include <cmath>
+#include <type_traits>
 
+#include "kernels/cpu/activations.h"
 #include "kernels/cpu/chunks.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/kernels.h"
@@ -28,6 +30,20 @@ namespace signet::cpu {
 struct BatchnormGradient {
   const float *scale, *shift, *slope, *mean;
 };
+
+/// The passes over rows of activations of a type, for one instruction set.
+template <class act>
+struct BatchnormPasses {
+  void (*moments)(float* mean, float* squares, const act* x, int64_t rows, int64_t channels);
+  void (*normalise)(act* y, const act* x, const act* residual, const float* mean, const float* scale,
+                    const float* bias, bool relu, int64_t rows, int64_t channels);
+  void (*reduce)(float* sum_g, float* sum_gx, act* g_out, const act* dy, const act* x, const act* y,
+                 const float* mean, int64_t rows, int64_t channels);
+  void (*mask)(act* g_out, const act* dy, const act* y, int64_t n);
+  void (*gradient)(act* dx, const act* g, const act* x, const act* y, const BatchnormGradient& k,
+                   int64_t rows, int64_t channels);
+  void (*scale)(act* dx, const act* g, const act* y, const float* scale, int64_t rows, int64_t channels);
+};
 }  // namespace signet::cpu
 #endif
 
@@ -37,12 +53,12 @@ namespace HWY_NAMESPACE {
 
 // sum[c] = sum over the rows of x[r,c]: four rows at a time, so that the running sum is loaded and stored
 // once for four additions.
-HWY_INLINE void add_rows(float* HWY_RESTRICT sum, const float* HWY_RESTRICT x, int64_t rows,
-                         int64_t channels) {
+template <class act>
+HWY_INLINE void add_rows(float* HWY_RESTRICT sum, const act* HWY_RESTRICT x, int64_t rows, int64_t channels) {
   for (int64_t c = 0; c < channels; ++c) sum[c] = 0;
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4, x += 4 * channels) {
-    const float *x1 = x + channels, *x2 = x1 + channels, *x3 = x2 + channels;
+    const act *x1 = x + channels, *x2 = x1 + channels, *x3 = x2 + channels;
     for (int64_t c = 0; c < channels; ++c) sum[c] += (x[c] + x1[c]) + (x2[c] + x3[c]);
   }
   for (; r < rows; ++r, x += channels)
@@ -50,7 +66,8 @@ HWY_INLINE void add_rows(float* HWY_RESTRICT sum, const float* HWY_RESTRICT x, i
 }
 
 // Mean and sum of squared distances from it, of one chunk of rows.
-void batchnorm_moments(float* HWY_RESTRICT mean, float* HWY_RESTRICT squares, const float* HWY_RESTRICT x,
+template <class act>
+void batchnorm_moments(float* HWY_RESTRICT mean, float* HWY_RESTRICT squares, const act* HWY_RESTRICT x,
                        int64_t rows, int64_t channels) {
   add_rows(mean, x, rows, channels);
   const float count = float(rows);
@@ -60,7 +77,7 @@ void batchnorm_moments(float* HWY_RESTRICT mean, float* HWY_RESTRICT squares, co
   }
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4, x += 4 * channels) {
-    const float *x1 = x + channels, *x2 = x1 + channels, *x3 = x2 + channels;
+    const act *x1 = x + channels, *x2 = x1 + channels, *x3 = x2 + channels;
     for (int64_t c = 0; c < channels; ++c) {
       const float m = mean[c];
       const float a = x[c] - m, b = x1[c] - m, d = x2[c] - m, e = x3[c] - m;
@@ -76,8 +93,8 @@ void batchnorm_moments(float* HWY_RESTRICT mean, float* HWY_RESTRICT squares, co
 }
 
 // y = (x - mean) * scale + bias (+ residual), then ReLU.
-template <bool kResidual, bool kRelu>
-HWY_INLINE void normalise_rows(float* y, const float* x, const float* residual, const float* mean,
+template <bool kResidual, bool kRelu, class act>
+HWY_INLINE void normalise_rows(act* y, const act* x, const act* residual, const float* mean,
                                const float* scale, const float* bias, int64_t rows, int64_t channels) {
   for (int64_t r = 0; r < rows; ++r, y += channels, x += channels) {
 #pragma GCC ivdep
@@ -85,14 +102,15 @@ HWY_INLINE void normalise_rows(float* y, const float* x, const float* residual, 
       float value = (x[c] - mean[c]) * scale[c] + bias[c];
       if (kResidual) value += residual[c];
       if (kRelu) value = value <= 0 ? 0 : value;
-      y[c] = value;
+      y[c] = act(value);
     }
     if (kResidual) residual += channels;
   }
 }
 
-void batchnorm_normalise(float* y, const float* x, const float* residual, const float* mean,
-                         const float* scale, const float* bias, bool relu, int64_t rows, int64_t channels) {
+template <class act>
+void batchnorm_normalise(act* y, const act* x, const act* residual, const float* mean, const float* scale,
+                         const float* bias, bool relu, int64_t rows, int64_t channels) {
   if (residual && relu) {
     normalise_rows<true, true>(y, x, residual, mean, scale, bias, rows, channels);
   } else if (residual) {
@@ -106,26 +124,27 @@ void batchnorm_normalise(float* y, const float* x, const float* residual, const 
 
 // sum_g = sum of g and sum_gx = sum of g * (x - mean) over the rows, with g = dy where y > 0 (all of dy if y
 // is null). g_out, if given, is assigned g.
-template <bool kRelu, bool kStore>
-HWY_INLINE void reduce_rows(float* HWY_RESTRICT sum_g, float* HWY_RESTRICT sum_gx, float* g_out,
-                            const float* dy, const float* x, const float* y, const float* HWY_RESTRICT mean,
-                            int64_t rows, int64_t channels) {
+template <bool kRelu, bool kStore, class act>
+HWY_INLINE void reduce_rows(float* HWY_RESTRICT sum_g, float* HWY_RESTRICT sum_gx, act* g_out, const act* dy,
+                            const act* x, const act* y, const float* HWY_RESTRICT mean, int64_t rows,
+                            int64_t channels) {
   for (int64_t c = 0; c < channels; ++c) sum_g[c] = sum_gx[c] = 0;
   for (int64_t r = 0; r < rows; ++r, dy += channels, x += channels) {
 #pragma GCC ivdep
     for (int64_t c = 0; c < channels; ++c) {
-      const float g = !kRelu || y[c] > 0 ? dy[c] : 0;
+      const float g = !kRelu || y[c] > 0 ? float(dy[c]) : 0;
       sum_g[c] += g;
       sum_gx[c] += g * (x[c] - mean[c]);
-      if (kStore) g_out[c] = g;
+      if (kStore) g_out[c] = act(g);
     }
     if (kRelu) y += channels;
     if (kStore) g_out += channels;
   }
 }
 
-void batchnorm_reduce(float* sum_g, float* sum_gx, float* g_out, const float* dy, const float* x,
-                      const float* y, const float* mean, int64_t rows, int64_t channels) {
+template <class act>
+void batchnorm_reduce(float* sum_g, float* sum_gx, act* g_out, const act* dy, const act* x, const act* y,
+                      const float* mean, int64_t rows, int64_t channels) {
   if (y && g_out) {
     reduce_rows<true, true>(sum_g, sum_gx, g_out, dy, x, y, mean, rows, channels);
   } else if (y) {
@@ -137,10 +156,11 @@ void batchnorm_reduce(float* sum_g, float* sum_gx, float* g_out, const float* dy
   }
 }
 
-void batchnorm_mask(float* g_out, const float* dy, const float* y, int64_t n) {
+template <class act>
+void batchnorm_mask(act* g_out, const act* dy, const act* y, int64_t n) {
   if (y) {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) g_out[i] = y[i] > 0 ? dy[i] : 0;
+    for (int64_t i = 0; i < n; ++i) g_out[i] = act(y[i] > 0 ? float(dy[i]) : 0);
   } else {
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) g_out[i] = dy[i];
@@ -148,36 +168,50 @@ void batchnorm_mask(float* g_out, const float* dy, const float* y, int64_t n) {
 }
 
 // y is null where g is already masked.
-void batchnorm_gradient(float* dx, const float* g, const float* x, const float* y, const BatchnormGradient& k,
+template <class act>
+void batchnorm_gradient(act* dx, const act* g, const act* x, const act* y, const BatchnormGradient& k,
                         int64_t rows, int64_t channels) {
   const float *scale = k.scale, *shift = k.shift, *slope = k.slope, *mean = k.mean;
   for (int64_t r = 0; r < rows; ++r, dx += channels, g += channels, x += channels) {
     if (y) {
 #pragma GCC ivdep
       for (int64_t c = 0; c < channels; ++c)
-        dx[c] = scale[c] * (((y[c] > 0 ? g[c] : 0) - shift[c]) - (x[c] - mean[c]) * slope[c]);
+        dx[c] = act(scale[c] * (((y[c] > 0 ? float(g[c]) : 0) - shift[c]) - (x[c] - mean[c]) * slope[c]));
       y += channels;
     } else {
 #pragma GCC ivdep
       for (int64_t c = 0; c < channels; ++c)
-        dx[c] = scale[c] * ((g[c] - shift[c]) - (x[c] - mean[c]) * slope[c]);
+        dx[c] = act(scale[c] * ((g[c] - shift[c]) - (x[c] - mean[c]) * slope[c]));
     }
   }
 }
 
 // dx = scale * g, with constant statistics; y is null where g is already masked.
-void batchnorm_scale(float* dx, const float* g, const float* y, const float* scale, int64_t rows,
+template <class act>
+void batchnorm_scale(act* dx, const act* g, const act* y, const float* scale, int64_t rows,
                      int64_t channels) {
   for (int64_t r = 0; r < rows; ++r, dx += channels, g += channels) {
     if (y) {
 #pragma GCC ivdep
-      for (int64_t c = 0; c < channels; ++c) dx[c] = y[c] > 0 ? scale[c] * g[c] : 0;
+      for (int64_t c = 0; c < channels; ++c) dx[c] = act(y[c] > 0 ? scale[c] * g[c] : 0);
       y += channels;
     } else {
 #pragma GCC ivdep
-      for (int64_t c = 0; c < channels; ++c) dx[c] = scale[c] * g[c];
+      for (int64_t c = 0; c < channels; ++c) dx[c] = act(scale[c] * g[c]);
     }
   }
+}
+
+template <class act>
+constexpr BatchnormPasses<act> kPasses{batchnorm_moments<act>,  batchnorm_normalise<act>,
+                                       batchnorm_reduce<act>,   batchnorm_mask<act>,
+                                       batchnorm_gradient<act>, batchnorm_scale<act>};
+
+BatchnormPasses<float> batchnorm_passes() {
+  return kPasses<float>;
+}
+BatchnormPasses<BFloat16> batchnorm_passes_bf16() {
+  return kPasses<BFloat16>;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -187,12 +221,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace signet::cpu {
 
-HWY_EXPORT(batchnorm_moments);
-HWY_EXPORT(batchnorm_normalise);
-HWY_EXPORT(batchnorm_reduce);
-HWY_EXPORT(batchnorm_mask);
-HWY_EXPORT(batchnorm_gradient);
-HWY_EXPORT(batchnorm_scale);
+HWY_EXPORT(batchnorm_passes);
+HWY_EXPORT(batchnorm_passes_bf16);
 
 namespace {
 
@@ -202,13 +232,24 @@ int64_t row_grain(int64_t channels) {
   return std::clamp<int64_t>(kElementGrain / std::max<int64_t>(1, channels), 16, 2048);
 }
 
-const float* advance(const float* pointer, int64_t by) {
+template <class T>
+T* advance(T* pointer, int64_t by) {
   return pointer ? pointer + by : nullptr;
 }
 
-void normalise(float* y, const float* x, const float* residual, const float* mean, const float* scale,
+template <class act>
+BatchnormPasses<act> passes() {
+  if constexpr (std::is_same_v<act, float>) {
+    return HWY_DYNAMIC_DISPATCH(batchnorm_passes)();
+  } else {
+    return HWY_DYNAMIC_DISPATCH(batchnorm_passes_bf16)();
+  }
+}
+
+template <class act>
+void normalise(act* y, const act* x, const act* residual, const float* mean, const float* scale,
                const float* bias, bool relu, int64_t rows, int64_t channels) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(batchnorm_normalise);
+  const auto kernel = passes<act>().normalise;
   parallel_ranges(rows, row_grain(channels), [&](int64_t begin, int64_t end, int64_t) {
     const int64_t at = begin * channels;
     kernel(y + at, x + at, advance(residual, at), mean, scale, bias, relu, end - begin, channels);
@@ -216,16 +257,17 @@ void normalise(float* y, const float* x, const float* residual, const float* mea
 }
 
 // The sums of g and of g * (x - mean), in double. `partials` is scratch for two floats a chunk and channel.
-void reduce(double* sum_g, double* sum_gx, float* g_out, const float* dy, const float* x, const float* y,
+template <class act>
+void reduce(double* sum_g, double* sum_gx, act* g_out, const act* dy, const act* x, const act* y,
             const float* mean, int64_t rows, int64_t channels) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(batchnorm_reduce);
+  const auto kernel = passes<act>().reduce;
   const int64_t grain = row_grain(channels), chunks = ceil_div(rows, grain);
   float* partials = scratch(Scratch::partials, 2 * chunks * channels);
   parallel_ranges(rows, grain, [&](int64_t begin, int64_t end, int64_t chunk) {
     float* sums = partials + 2 * chunk * channels;
     const int64_t at = begin * channels;
-    kernel(sums, sums + channels, g_out ? g_out + at : nullptr, dy + at, x + at, advance(y, at), mean,
-           end - begin, channels);
+    kernel(sums, sums + channels, advance(g_out, at), dy + at, x + at, advance(y, at), mean, end - begin,
+           channels);
   });
   std::fill_n(sum_g, channels, 0.0);
   std::fill_n(sum_gx, channels, 0.0);
@@ -248,11 +290,12 @@ double* scratch_doubles(Scratch slot, int64_t count) {
 
 }  // namespace
 
-void batchnorm_forward_train(float* y, float* saved_mean, float* saved_inv_std, float* running_mean,
-                             float* running_var, const float* x, const float* weight, const float* bias,
-                             const float* residual, bool relu, double momentum, double eps, int64_t rows,
+template <class act>
+void batchnorm_forward_train(act* y, float* saved_mean, float* saved_inv_std, float* running_mean,
+                             float* running_var, const act* x, const float* weight, const float* bias,
+                             const act* residual, bool relu, double momentum, double eps, int64_t rows,
                              int64_t channels) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(batchnorm_moments);
+  const auto kernel = passes<act>().moments;
   const int64_t grain = row_grain(channels), chunks = ceil_div(rows, grain);
   float* partials = scratch(Scratch::partials, 2 * chunks * channels);
   parallel_ranges(rows, grain, [&](int64_t begin, int64_t end, int64_t chunk) {
@@ -291,19 +334,21 @@ void batchnorm_forward_train(float* y, float* saved_mean, float* saved_inv_std, 
   normalise(y, x, residual, saved_mean, scale, bias, relu, rows, channels);
 }
 
-void batchnorm_forward_eval(float* y, const float* x, const float* weight, const float* bias,
-                            const float* running_mean, const float* running_var, const float* residual,
+template <class act>
+void batchnorm_forward_eval(act* y, const act* x, const float* weight, const float* bias,
+                            const float* running_mean, const float* running_var, const act* residual,
                             bool relu, double eps, int64_t rows, int64_t channels) {
   float* scale = scratch(Scratch::right, channels);
   for (int64_t c = 0; c < channels; ++c) scale[c] = float(weight[c] / std::sqrt(running_var[c] + eps));
   normalise(y, x, residual, running_mean, scale, bias, relu, rows, channels);
 }
 
-void batchnorm_backward_train(float* dx, float* dresidual, float* dweight, float* dbias, const float* dy,
-                              const float* x, const float* y, const float* weight, const float* saved_mean,
+template <class act>
+void batchnorm_backward_train(act* dx, act* dresidual, float* dweight, float* dbias, const act* dy,
+                              const act* x, const act* y, const float* weight, const float* saved_mean,
                               const float* saved_inv_std, bool relu, Accumulate accumulate, int64_t rows,
                               int64_t channels) {
-  const float* mask = relu ? y : nullptr;
+  const act* mask = relu ? y : nullptr;
   double* sum_g = scratch_doubles(Scratch::left, 2 * channels);
   double* sum_gx = sum_g + channels;
   reduce(sum_g, sum_gx, dresidual, dy, x, mask, saved_mean, rows, channels);
@@ -325,20 +370,21 @@ void batchnorm_backward_train(float* dx, float* dresidual, float* dweight, float
   }
   const BatchnormGradient constants{scale, shift, slope, saved_mean};
   // The first pass has left g in dresidual, which spares this one the mask.
-  const float* g = dresidual ? dresidual : dy;
-  const float* second_mask = dresidual ? nullptr : mask;
-  const auto kernel = HWY_DYNAMIC_DISPATCH(batchnorm_gradient);
+  const act* g = dresidual ? dresidual : dy;
+  const act* second_mask = dresidual ? nullptr : mask;
+  const auto kernel = passes<act>().gradient;
   parallel_ranges(rows, row_grain(channels), [&](int64_t begin, int64_t end, int64_t) {
     const int64_t at = begin * channels;
     kernel(dx + at, g + at, x + at, advance(second_mask, at), constants, end - begin, channels);
   });
 }
 
-void batchnorm_backward_eval(float* dx, float* dresidual, float* dweight, float* dbias, const float* dy,
-                             const float* x, const float* y, const float* weight, const float* running_mean,
+template <class act>
+void batchnorm_backward_eval(act* dx, act* dresidual, float* dweight, float* dbias, const act* dy,
+                             const act* x, const act* y, const float* weight, const float* running_mean,
                              const float* running_var, double eps, bool relu, Accumulate accumulate,
                              int64_t rows, int64_t channels) {
-  const float* mask = relu ? y : nullptr;
+  const act* mask = relu ? y : nullptr;
   const int64_t grain = row_grain(channels);
   if (dweight) {
     double* sum_g = scratch_doubles(Scratch::left, 2 * channels);
@@ -349,7 +395,7 @@ void batchnorm_backward_eval(float* dx, float* dresidual, float* dweight, float*
       store(dbias[c], sum_g[c], accumulate);
     }
   } else if (dresidual) {
-    const auto kernel = HWY_DYNAMIC_DISPATCH(batchnorm_mask);
+    const auto kernel = passes<act>().mask;
     parallel_ranges(rows, grain, [&](int64_t begin, int64_t end, int64_t) {
       const int64_t at = begin * channels;
       kernel(dresidual + at, dy + at, advance(mask, at), (end - begin) * channels);
@@ -358,14 +404,19 @@ void batchnorm_backward_eval(float* dx, float* dresidual, float* dweight, float*
   if (!dx) return;
   float* scale = scratch(Scratch::right, channels);
   for (int64_t c = 0; c < channels; ++c) scale[c] = float(weight[c] / std::sqrt(running_var[c] + eps));
-  const float* g = dresidual ? dresidual : dy;
-  const float* second_mask = dresidual ? nullptr : mask;
-  const auto kernel = HWY_DYNAMIC_DISPATCH(batchnorm_scale);
+  const act* g = dresidual ? dresidual : dy;
+  const act* second_mask = dresidual ? nullptr : mask;
+  const auto kernel = passes<act>().scale;
   parallel_ranges(rows, grain, [&](int64_t begin, int64_t end, int64_t) {
     const int64_t at = begin * channels;
     kernel(dx + at, g + at, advance(second_mask, at), scale, end - begin, channels);
   });
 }
+
+SIGNET_INSTANTIATE_ACTIVATIONS(batchnorm_forward_train);
+SIGNET_INSTANTIATE_ACTIVATIONS(batchnorm_forward_eval);
+SIGNET_INSTANTIATE_ACTIVATIONS(batchnorm_backward_train);
+SIGNET_INSTANTIATE_ACTIVATIONS(batchnorm_backward_eval);
 
 void batchnorm_fold(float* w_folded, float* bias_folded, const float* w, const float* conv_bias,
                     const float* weight, const float* bias, const float* running_mean,

@@ -3,7 +3,10 @@
 // its shape suits, it is made by Winograd's algorithm instead, or from strips of the image.
 
 #include <algorithm>
+#include <type_traits>
 
+#include "kernels/cpu/activations.h"
+#include "kernels/cpu/bf16_products.h"
 #include "kernels/cpu/conv_algorithm.h"
 #include "kernels/cpu/gather_gemm.h"
 #include "kernels/cpu/rgb_conv.h"
@@ -14,7 +17,8 @@ namespace signet::cpu {
 
 namespace {
 
-WinogradConv by_tiles(const Conv2dShape& s) {
+template <class act>
+WinogradConv<act> by_tiles(const Conv2dShape& s) {
   return {.batch = s.batch,
           .height = s.in_height,
           .width = s.in_width,
@@ -24,20 +28,21 @@ WinogradConv by_tiles(const Conv2dShape& s) {
 }
 
 /// The product without its weights and what follows it.
-GatherGemm by_windows(const Conv2dShape& s) {
+template <class act>
+GatherGemm<act> by_windows(const Conv2dShape& s) {
   const int64_t out_height = s.out_height(), out_width = s.out_width();
-  GatherGemm problem{.left = {.height = s.in_height,
-                              .width = s.in_width,
-                              .channels = s.in_channels,
-                              .grid_height = out_height,
-                              .grid_width = out_width,
-                              .step = s.stride},
-                     .rows = s.batch * out_height * out_width,
-                     .columns = s.out_channels,
-                     .right_column_stride = s.kernel_height * s.kernel_width * s.in_channels,
-                     .image_stride = out_height * out_width * s.out_channels,
-                     .line_stride = out_width * s.out_channels,
-                     .pixel_stride = s.out_channels};
+  GatherGemm<act> problem{.left = {.height = s.in_height,
+                                   .width = s.in_width,
+                                   .channels = s.in_channels / kPerSlot<act>,
+                                   .grid_height = out_height,
+                                   .grid_width = out_width,
+                                   .step = s.stride},
+                          .rows = s.batch * out_height * out_width,
+                          .columns = s.out_channels,
+                          .right_column_stride = s.kernel_height * s.kernel_width * s.in_channels,
+                          .image_stride = out_height * out_width * s.out_channels,
+                          .line_stride = out_width * s.out_channels,
+                          .pixel_stride = s.out_channels};
   for (int64_t ky = 0; ky < s.kernel_height; ++ky)
     for (int64_t kx = 0; kx < s.kernel_width; ++kx)
       problem.left.add_tap({.dy = ky * s.dilation - s.padding,
@@ -46,14 +51,36 @@ GatherGemm by_windows(const Conv2dShape& s) {
   return problem;
 }
 
+/// Whether the convolution is computed of `act` as it is. Pairs are neighbouring channels, of which there
+/// have to be an even number, or the colours of an image.
+template <class act>
+bool takes(const Conv2dShape& s) {
+  return std::is_same_v<act, float> ||
+         (has_bf16_products() && (s.in_channels % kPerSlot<act> == 0 ||
+                                  conv_algorithm(ConvPass::forward, s) == ConvAlgorithm::image_strips));
+}
+
 /// Weights as they are stored, or as they were prepared.
 struct Weights {
   const float* stored = nullptr;
   const float* prepared = nullptr;
 };
 
-void convolve(float* y, const float* x, const Weights& weights, const float* bias, const float* residual,
-              bool relu, const Conv2dShape& s) {
+template <class act>
+void convolve(act* y, const act* x, const Weights& weights, const float* bias, const act* residual, bool relu,
+              const Conv2dShape& s) {
+  if constexpr (std::is_same_v<act, BFloat16>) {
+    if (!takes<act>(s)) {
+      return for_few_images(s, [&](int64_t first, const Conv2dShape& part, float* wide_x, float* wide_y) {
+        const int64_t in = first * (part.in_size() / part.batch),
+                      out = first * (part.out_size() / part.batch);
+        from_bf16(wide_x, x + in, part.in_size());
+        if (residual) from_bf16(wide_y, residual + out, part.out_size());
+        convolve(wide_y, wide_x, weights, bias, residual ? wide_y : nullptr, relu, part);
+        to_bf16(y + out, wide_y, part.out_size());
+      });
+    }
+  }
   const auto store = [&](auto& problem) {
     problem.out = y;
     problem.bias = bias;
@@ -65,15 +92,15 @@ void convolve(float* y, const float* x, const Weights& weights, const float* bia
     return rgb_forward(y, x, weights.stored ? weights.stored : weights.prepared, bias, residual, relu, s);
   }
   if (algorithm == ConvAlgorithm::winograd) {
-    WinogradConv tiles = by_tiles(s);
+    WinogradConv<act> tiles = by_tiles<act>(s);
     tiles.x = x;
     tiles.w = weights.stored;
     tiles.filters = weights.prepared;
     store(tiles);
     return winograd(tiles);
   }
-  GatherGemm windows = by_windows(s);
-  windows.left.x = x;
+  GatherGemm<act> windows = by_windows<act>(s);
+  windows.left.x = reinterpret_cast<const float*>(x);
   windows.right = weights.stored;
   windows.panels = weights.prepared;
   store(windows);
@@ -82,30 +109,45 @@ void convolve(float* y, const float* x, const Weights& weights, const float* bia
 
 }  // namespace
 
-void conv2d_forward(float* y, const float* x, const float* w, const float* bias, const float* residual,
-                    bool relu, const Conv2dShape& s) {
+template <class act>
+void conv2d_forward(act* y, const act* x, const float* w, const float* bias, const act* residual, bool relu,
+                    const Conv2dShape& s) {
   convolve(y, x, {.stored = w}, bias, residual, relu, s);
 }
 
-void conv2d_prepare(float* prepared, const float* w, const Conv2dShape& s) {
+namespace {
+template <class act>
+void prepare(float* prepared, const float* w, const Conv2dShape& s) {
   const ConvAlgorithm algorithm = conv_algorithm(ConvPass::forward, s);
   if (algorithm == ConvAlgorithm::image_strips) {
     std::copy_n(w, s.weight_size(), prepared);
     return;
   }
   if (algorithm == ConvAlgorithm::winograd) {
-    WinogradConv tiles = by_tiles(s);
+    WinogradConv<act> tiles = by_tiles<act>(s);
     tiles.w = w;
     return winograd_transform_filters(prepared, tiles);
   }
-  GatherGemm windows = by_windows(s);
+  GatherGemm<act> windows = by_windows<act>(s);
   windows.right = w;
   gather_gemm_pack(prepared, windows);
 }
+}  // namespace
 
-void conv2d_forward_prepared(float* y, const float* x, const float* prepared, const float* bias,
-                             const float* residual, bool relu, const Conv2dShape& s) {
-  convolve(y, x, {.prepared = prepared}, bias, residual, relu, s);
+template <class act>
+void conv2d_prepare(act* prepared, const float* w, const Conv2dShape& s) {
+  auto* floats = reinterpret_cast<float*>(prepared);
+  takes<act>(s) ? prepare<act>(floats, w, s) : prepare<float>(floats, w, s);
 }
+
+template <class act>
+void conv2d_forward_prepared(act* y, const act* x, const act* prepared, const float* bias,
+                             const act* residual, bool relu, const Conv2dShape& s) {
+  convolve(y, x, {.prepared = reinterpret_cast<const float*>(prepared)}, bias, residual, relu, s);
+}
+
+SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_forward);
+SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_prepare);
+SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_forward_prepared);
 
 }  // namespace signet::cpu

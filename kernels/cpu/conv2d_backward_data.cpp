@@ -5,7 +5,10 @@
 // tap reaches are products over nothing: zeros.
 
 #include <algorithm>
+#include <type_traits>
 
+#include "kernels/cpu/activations.h"
+#include "kernels/cpu/bf16_products.h"
 #include "kernels/cpu/conv_algorithm.h"
 #include "kernels/cpu/gather_gemm.h"
 #include "kernels/cpu/winograd.h"
@@ -13,42 +16,56 @@
 
 namespace signet::cpu {
 
-void conv2d_backward_data(float* dx, const float* dy, const float* w, Accumulate accumulate,
+template <class act>
+void conv2d_backward_data(act* dx, const act* dy, const float* w, Accumulate accumulate,
                           const Conv2dShape& s) {
+  const bool adds = accumulate == Accumulate::yes;
+  if constexpr (std::is_same_v<act, BFloat16>) {
+    // Pairs are neighbouring channels of dy.
+    if (!has_bf16_products() || s.out_channels % kPerSlot<act> != 0) {
+      return for_few_images(s, [&](int64_t first, const Conv2dShape& part, float* wide_dx, float* wide_dy) {
+        act* to = dx + first * (part.in_size() / part.batch);
+        from_bf16(wide_dy, dy + first * (part.out_size() / part.batch), part.out_size());
+        if (adds) from_bf16(wide_dx, to, part.in_size());
+        conv2d_backward_data(wide_dx, wide_dy, w, accumulate, part);
+        to_bf16(to, wide_dx, part.in_size());
+      });
+    }
+  }
   if (conv_algorithm(ConvPass::backward_data, s) == ConvAlgorithm::winograd) {
-    return winograd({.x = dy,
-                     .batch = s.batch,
-                     .height = s.out_height(),
-                     .width = s.out_width(),
-                     .channels = s.out_channels,
-                     .columns = s.in_channels,
-                     .padding = 2 - s.padding,
-                     .w = w,
-                     .transposed = true,
-                     .out = dx,
-                     .residual = accumulate == Accumulate::yes ? dx : nullptr});
+    return winograd<act>({.x = dy,
+                          .batch = s.batch,
+                          .height = s.out_height(),
+                          .width = s.out_width(),
+                          .channels = s.out_channels,
+                          .columns = s.in_channels,
+                          .padding = 2 - s.padding,
+                          .w = w,
+                          .transposed = true,
+                          .out = dx,
+                          .residual = adds ? dx : nullptr});
   }
   const int64_t line = s.in_width * s.in_channels;
   for (int64_t phase_y = 0; phase_y < std::min(s.stride, s.in_height); ++phase_y) {
     for (int64_t phase_x = 0; phase_x < std::min(s.stride, s.in_width); ++phase_x) {
       const int64_t grid_height = (s.in_height - phase_y + s.stride - 1) / s.stride;
       const int64_t grid_width = (s.in_width - phase_x + s.stride - 1) / s.stride;
-      float* corner = dx + phase_y * line + phase_x * s.in_channels;
-      GatherGemm problem{.left = {.x = dy,
-                                  .height = s.out_height(),
-                                  .width = s.out_width(),
-                                  .channels = s.out_channels,
-                                  .grid_height = grid_height,
-                                  .grid_width = grid_width},
-                         .rows = s.batch * grid_height * grid_width,
-                         .columns = s.in_channels,
-                         .right = w,
-                         .right_row_stride = s.kernel_height * s.kernel_width * s.in_channels,
-                         .out = corner,
-                         .image_stride = s.in_height * line,
-                         .line_stride = s.stride * line,
-                         .pixel_stride = s.stride * s.in_channels,
-                         .residual = accumulate == Accumulate::yes ? corner : nullptr};
+      act* corner = dx + phase_y * line + phase_x * s.in_channels;
+      GatherGemm<act> problem{.left = {.x = reinterpret_cast<const float*>(dy),
+                                       .height = s.out_height(),
+                                       .width = s.out_width(),
+                                       .channels = s.out_channels / kPerSlot<act>,
+                                       .grid_height = grid_height,
+                                       .grid_width = grid_width},
+                              .rows = s.batch * grid_height * grid_width,
+                              .columns = s.in_channels,
+                              .right = w,
+                              .right_row_stride = s.kernel_height * s.kernel_width * s.in_channels,
+                              .out = corner,
+                              .image_stride = s.in_height * line,
+                              .line_stride = s.stride * line,
+                              .pixel_stride = s.stride * s.in_channels,
+                              .residual = adds ? corner : nullptr};
       // From the last tap to the first, the order in which they look at dy.
       for (int64_t ky = s.kernel_height - 1; ky >= 0; --ky) {
         for (int64_t kx = s.kernel_width - 1; kx >= 0; --kx) {
@@ -63,5 +80,6 @@ void conv2d_backward_data(float* dx, const float* dy, const float* w, Accumulate
     }
   }
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_backward_data);
 
 }  // namespace signet::cpu

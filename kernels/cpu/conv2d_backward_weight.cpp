@@ -12,6 +12,10 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include <type_traits>
+
+#include "kernels/cpu/activations.h"
+#include "kernels/cpu/bf16_products.h"
 #include "kernels/cpu/chunks.h"
 #include "kernels/cpu/conv_algorithm.h"
 #include "kernels/cpu/gather-inl.h"
@@ -25,13 +29,16 @@
 #define SIGNET_CPU_BACKWARD_WEIGHT_ONCE
 namespace signet::cpu {
 // dw [out_channels, x.columns()] from pixels [row_begin, row_end) and panels [panel_begin, panel_end).
+template <class act>
 struct WeightGradientChunk {
   float* dw;
-  const float* dy;
-  const Gather* x;
+  const act* dy;
+  const Gather<act>* x;
   int64_t out_channels, row_begin, row_end, panel_begin, panel_end;
   bool accumulate;
 };
+template <class act>
+using WeightGradientKernel = void (*)(const WeightGradientChunk<act>&);
 struct WeightGradientTile {
   int64_t rows, width;
 };
@@ -66,7 +73,8 @@ HWY_INLINE RankKernel choose_rank_tile(int64_t columns) {
 }
 
 // to[o / rows][pixel][rows] = dy[pixel, o], with zeros beyond the last channel; tiles are tile_pitch apart.
-HWY_INLINE void pack_gradient(float* HWY_RESTRICT to, int64_t tile_pitch, const float* HWY_RESTRICT dy,
+template <class act>
+HWY_INLINE void pack_gradient(float* HWY_RESTRICT to, int64_t tile_pitch, const act* HWY_RESTRICT dy,
                               int64_t pixels, int64_t channels) {
   for (int64_t p = 0; p < pixels; ++p, to += kRankRows, dy += channels) {
     float* HWY_RESTRICT tile = to;
@@ -74,7 +82,7 @@ HWY_INLINE void pack_gradient(float* HWY_RESTRICT to, int64_t tile_pitch, const 
     for (; o + kRankRows <= channels; o += kRankRows, tile += tile_pitch)
       for (int64_t i = 0; i < kRankRows; ++i) tile[i] = dy[o + i];
     if (o < channels)
-      for (int64_t i = 0; i < kRankRows; ++i) tile[i] = i < channels - o ? dy[o + i] : 0;
+      for (int64_t i = 0; i < kRankRows; ++i) tile[i] = i < channels - o ? float(dy[o + i]) : 0;
   }
 }
 
@@ -86,7 +94,8 @@ HWY_INLINE void store_gradient(float* dw, int64_t pitch, const float* tile, int6
   }
 }
 
-void weight_gradient_chunk(const WeightGradientChunk& w) {
+template <class act>
+void weight_gradient_chunk(const WeightGradientChunk<act>& w) {
   const int64_t k_total = w.x->columns(), tiles = ceil_div(w.out_channels, kRankRows);
   constexpr int64_t kTileSize = kRankRows * kRankWidth;
   float* sums = scratch(Scratch::tile, (w.panel_end - w.panel_begin) * tiles * kTileSize);
@@ -120,6 +129,18 @@ void weight_gradient_chunk(const WeightGradientChunk& w) {
   }
 }
 
+WeightGradientKernel<float> weight_gradient() {
+  return weight_gradient_chunk<float>;
+}
+// None where the processor has no products of pairs: conv2d_backward_weight then widens.
+WeightGradientKernel<BFloat16> weight_gradient_bf16() {
+#if HWY_TARGET == HWY_AVX3
+  return weight_gradient_chunk<BFloat16>;
+#else
+  return nullptr;
+#endif
+}
+
 // dw[n] = or += the sum of `count` copies of dw, one after another in memory.
 void weight_gradient_merge(float* HWY_RESTRICT dw, const float* HWY_RESTRICT copies, int64_t count,
                            int64_t pitch, int64_t n, bool accumulate) {
@@ -136,7 +157,8 @@ HWY_AFTER_NAMESPACE();
 namespace signet::cpu {
 
 HWY_EXPORT(weight_gradient_tile);
-HWY_EXPORT(weight_gradient_chunk);
+HWY_EXPORT(weight_gradient);
+HWY_EXPORT(weight_gradient_bf16);
 HWY_EXPORT(weight_gradient_merge);
 
 namespace {
@@ -152,10 +174,31 @@ void merge_copies(float* dw, const float* partial, int64_t copies, int64_t size,
     merge(dw + begin, partial + begin, copies, size, end - begin, add);
   });
 }
+
+template <class act>
+WeightGradientKernel<act> gradient_kernel() {
+  if constexpr (std::is_same_v<act, float>) {
+    return HWY_DYNAMIC_DISPATCH(weight_gradient)();
+  } else {
+    return HWY_DYNAMIC_DISPATCH(weight_gradient_bf16)();
+  }
+}
 }  // namespace
 
-void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumulate accumulate,
+template <class act>
+void conv2d_backward_weight(float* dw, const act* dy, const act* x, Accumulate accumulate,
                             const Conv2dShape& s) {
+  if constexpr (std::is_same_v<act, BFloat16>) {
+    if (!has_bf16_products()) {
+      const float* none = nullptr;
+      if (s.batch == 0) return conv2d_backward_weight(dw, none, none, accumulate, s);
+      return for_few_images(s, [&](int64_t first, const Conv2dShape& part, float* wide_x, float* wide_dy) {
+        from_bf16(wide_x, x + first * (part.in_size() / part.batch), part.in_size());
+        from_bf16(wide_dy, dy + first * (part.out_size() / part.batch), part.out_size());
+        conv2d_backward_weight(dw, wide_dy, wide_x, first == 0 ? accumulate : Accumulate::yes, part);
+      });
+    }
+  }
   const int64_t size = s.weight_size(), rows = s.batch * s.out_height() * s.out_width();
   if (size == 0) return;
   const bool add = accumulate == Accumulate::yes;
@@ -167,14 +210,14 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
   };
   const ConvAlgorithm algorithm = conv_algorithm(ConvPass::backward_weight, s);
   if (algorithm == ConvAlgorithm::winograd) {
-    const WinogradGradient by_tiles{.x = x,
-                                    .dy = dy,
-                                    .batch = s.batch,
-                                    .height = s.in_height,
-                                    .width = s.in_width,
-                                    .channels = s.in_channels,
-                                    .outputs = s.out_channels,
-                                    .padding = s.padding};
+    const WinogradGradient<act> by_tiles{.x = x,
+                                         .dy = dy,
+                                         .batch = s.batch,
+                                         .height = s.in_height,
+                                         .width = s.in_width,
+                                         .channels = s.in_channels,
+                                         .outputs = s.out_channels,
+                                         .padding = s.padding};
     return in_copies(winograd_copies(by_tiles), [&](float* to, int64_t copies, bool accumulates) {
       winograd(to, copies, accumulates, by_tiles);
     });
@@ -184,13 +227,13 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
       rgb_backward_weight(to, copies, accumulates, dy, x, s);
     });
   }
-  Gather gather{.x = x,
-                .height = s.in_height,
-                .width = s.in_width,
-                .channels = s.in_channels,
-                .grid_height = s.out_height(),
-                .grid_width = s.out_width(),
-                .step = s.stride};
+  Gather<act> gather{.x = x,
+                     .height = s.in_height,
+                     .width = s.in_width,
+                     .channels = s.in_channels,
+                     .grid_height = s.out_height(),
+                     .grid_width = s.out_width(),
+                     .step = s.stride};
   for (int64_t ky = 0; ky < s.kernel_height; ++ky)
     for (int64_t kx = 0; kx < s.kernel_width; ++kx)
       gather.add_tap({.dy = ky * s.dilation - s.padding, .dx = kx * s.dilation - s.padding});
@@ -205,7 +248,7 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
   const int64_t group = ceil_div(panels, std::min(panels, std::max(wanted, ceil_div(kChunks, copies))));
   const int64_t groups = ceil_div(panels, group), pixels = ceil_div(rows, copies);
 
-  const auto kernel = HWY_DYNAMIC_DISPATCH(weight_gradient_chunk);
+  const auto kernel = gradient_kernel<act>();
   in_copies(copies, [&](float* to, int64_t, bool accumulates) {
     parallel_for(copies * groups, [&](int64_t chunk) {
       const int64_t copy = chunk / groups, panel = chunk % groups * group;
@@ -221,6 +264,7 @@ void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumula
     });
   });
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_backward_weight);
 
 }  // namespace signet::cpu
 #endif

@@ -10,10 +10,26 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include <type_traits>
+
+#include "kernels/cpu/activations.h"
 #include "kernels/cpu/chunks.h"
 #include "kernels/cpu/philox-inl.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/kernels.h"
+
+#ifndef SIGNET_CPU_ELEMENTWISE_ONCE
+#define SIGNET_CPU_ELEMENTWISE_ONCE
+namespace signet::cpu {
+/// The loops over activations of a type, for one instruction set.
+template <class act>
+struct ElementLoops {
+  void (*add)(act*, const act*, const act*, int64_t);
+  void (*relu_forward)(act*, const act*, int64_t);
+  void (*relu_backward)(act*, const act*, const act*, int64_t);
+};
+}  // namespace signet::cpu
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace signet::cpu {
@@ -23,9 +39,18 @@ void fill_range(float* y, float value, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] = value;
 }
 
-void add_range(float* y, const float* a, const float* b, int64_t n) {
+void to_bf16_range(BFloat16* y, const float* x, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = BFloat16(x[i]);
+}
+
+void from_bf16_range(float* y, const BFloat16* x, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i];
+}
+
+template <class act>
+void add_range(act* y, const act* a, const act* b, int64_t n) {
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
+  for (int64_t i = 0; i < n; ++i) y[i] = act(float(a[i]) + float(b[i]));
 }
 
 void scale_range(float* y, const float* x, float alpha, int64_t n) {
@@ -46,14 +71,26 @@ double sum_of_squares_range(const float* x, int64_t n) {
   return total;
 }
 
-void relu_forward_range(float* y, const float* x, int64_t n) {
+template <class act>
+void relu_forward_range(act* y, const act* x, int64_t n) {
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) y[i] = x[i] <= 0 ? 0 : x[i];
+  for (int64_t i = 0; i < n; ++i) y[i] = act(x[i] <= 0 ? 0 : float(x[i]));
 }
 
-void relu_backward_range(float* dx, const float* dy, const float* y, int64_t n) {
+template <class act>
+void relu_backward_range(act* dx, const act* dy, const act* y, int64_t n) {
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) dx[i] = y[i] > 0 ? dy[i] : 0;
+  for (int64_t i = 0; i < n; ++i) dx[i] = act(y[i] > 0 ? float(dy[i]) : 0);
+}
+
+template <class act>
+constexpr ElementLoops<act> kLoops{add_range<act>, relu_forward_range<act>, relu_backward_range<act>};
+
+ElementLoops<float> element_loops() {
+  return kLoops<float>;
+}
+ElementLoops<BFloat16> element_loops_bf16() {
+  return kLoops<BFloat16>;
 }
 
 // `begin` is the index of the first element, a multiple of kPhiloxDraws.
@@ -76,11 +113,12 @@ HWY_AFTER_NAMESPACE();
 namespace signet::cpu {
 
 HWY_EXPORT(fill_range);
-HWY_EXPORT(add_range);
+HWY_EXPORT(to_bf16_range);
+HWY_EXPORT(from_bf16_range);
+HWY_EXPORT(element_loops);
+HWY_EXPORT(element_loops_bf16);
 HWY_EXPORT(scale_range);
 HWY_EXPORT(sum_of_squares_range);
-HWY_EXPORT(relu_forward_range);
-HWY_EXPORT(relu_backward_range);
 HWY_EXPORT(dropout_range);
 
 void fill(float* y, double value, int64_t n) {
@@ -89,11 +127,35 @@ void fill(float* y, double value, int64_t n) {
                   [&](int64_t i, int64_t end, int64_t) { kernel(y + i, float(value), end - i); });
 }
 
-void add(float* y, const float* a, const float* b, int64_t n) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(add_range);
-  parallel_ranges(n, kElementGrain,
-                  [&](int64_t i, int64_t end, int64_t) { kernel(y + i, a + i, b + i, end - i); });
+namespace {
+template <class act>
+ElementLoops<act> loops() {
+  if constexpr (std::is_same_v<act, float>) {
+    return HWY_DYNAMIC_DISPATCH(element_loops)();
+  } else {
+    return HWY_DYNAMIC_DISPATCH(element_loops_bf16)();
+  }
 }
+
+/// Calls loop(pointers + i, count) over [0, n) in chunks.
+template <class... Loop, class... Pointer>
+void in_chunks(int64_t n, void (*loop)(Loop...), Pointer... pointers) {
+  parallel_ranges(n, kElementGrain, [&](int64_t i, int64_t end, int64_t) { loop(pointers + i..., end - i); });
+}
+}  // namespace
+
+void to_bf16(BFloat16* y, const float* x, int64_t n) {
+  in_chunks(n, HWY_DYNAMIC_DISPATCH(to_bf16_range), y, x);
+}
+void from_bf16(float* y, const BFloat16* x, int64_t n) {
+  in_chunks(n, HWY_DYNAMIC_DISPATCH(from_bf16_range), y, x);
+}
+
+template <class act>
+void add(act* y, const act* a, const act* b, int64_t n) {
+  in_chunks(n, loops<act>().add, y, a, b);
+}
+SIGNET_INSTANTIATE_ACTIVATIONS(add);
 
 void scale(float* y, const float* x, double alpha, int64_t n) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(scale_range);
@@ -112,16 +174,17 @@ void sum_of_squares(float* y, const float* x, int64_t n) {
   *y = float(total);
 }
 
-void relu_forward(float* y, const float* x, int64_t n) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(relu_forward_range);
-  parallel_ranges(n, kElementGrain, [&](int64_t i, int64_t end, int64_t) { kernel(y + i, x + i, end - i); });
+template <class act>
+void relu_forward(act* y, const act* x, int64_t n) {
+  in_chunks(n, loops<act>().relu_forward, y, x);
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(relu_forward);
 
-void relu_backward(float* dx, const float* dy, const float* y, int64_t n) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(relu_backward_range);
-  parallel_ranges(n, kElementGrain,
-                  [&](int64_t i, int64_t end, int64_t) { kernel(dx + i, dy + i, y + i, end - i); });
+template <class act>
+void relu_backward(act* dx, const act* dy, const act* y, int64_t n) {
+  in_chunks(n, loops<act>().relu_backward, dx, dy, y);
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(relu_backward);
 
 void dropout(float* y, const float* x, double probability, const PhiloxKey* key, int64_t n) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(dropout_range);

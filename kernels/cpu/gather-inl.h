@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
+#include "kernels/cpu/bf16-inl.h"
 #include "kernels/cpu/gather.h"
 #include "kernels/cpu/microkernel-inl.h"
 
@@ -21,12 +23,14 @@ struct GridPixel {
   int64_t image, y, x;
 };
 
-HWY_INLINE GridPixel grid_pixel(const Gather& g, int64_t row) {
+template <class T>
+HWY_INLINE GridPixel grid_pixel(const Gather<T>& g, int64_t row) {
   const int64_t line = row / g.grid_width;
   return {line / g.grid_height, line % g.grid_height, row % g.grid_width};
 }
 
-HWY_INLINE void next_pixel(const Gather& g, GridPixel& p) {
+template <class T>
+HWY_INLINE void next_pixel(const Gather<T>& g, GridPixel& p) {
   if (++p.x == g.grid_width) {
     p.x = 0;
     if (++p.y == g.grid_height) {
@@ -49,6 +53,17 @@ HWY_INLINE void copy_run(float* HWY_RESTRICT to, const float* HWY_RESTRICT from,
   if (i < count) hn::StoreU(hn::MaskedLoad(hn::FirstN(d, size_t(count - i)), d, from + i), d, to + i);
 }
 
+#if HWY_TARGET == HWY_AVX3
+HWY_INLINE void copy_run(float* HWY_RESTRICT to, const BFloat16* HWY_RESTRICT from, int64_t count) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(load(from + i), to + i);
+  if (i < count) {
+    store(hn::Zero(Lanes()), to + i);
+    for (; i < count; ++i) to[i] = from[i];
+  }
+}
+#endif
+
 // Where packed columns go: column k_begin + j of row r to
 // to[j / width * panel_pitch + r * pitch + j % width].
 struct Panels {
@@ -56,7 +71,7 @@ struct Panels {
   int64_t width, panel_pitch, pitch;
 };
 
-HWY_INLINE void pack_transposed(const Panels& panels, const Gather& g, int64_t row, int64_t rows,
+HWY_INLINE void pack_transposed(const Panels& panels, const Gather<float>& g, int64_t row, int64_t rows,
                                 int64_t k_begin, int64_t k_end) {
   for (int64_t k = k_begin; k < k_end; ++k) {
     const float* from = g.x + k * g.grid_width + row;
@@ -67,15 +82,18 @@ HWY_INLINE void pack_transposed(const Panels& panels, const Gather& g, int64_t r
 
 // Packs rows [row, row + rows), columns [k_begin, k_end), then a vector of zeros in the last panel. What
 // follows each row in its panel is spoilt by up to two vectors, so panels end with as much to spare.
-HWY_INLINE void pack_gather(const Panels& panels, const Gather& g, int64_t row, int64_t rows, int64_t k_begin,
-                            int64_t k_end) {
-  if (g.transposed) return pack_transposed(panels, g, row, rows, k_begin, k_end);
+template <class T>
+HWY_INLINE void pack_gather(const Panels& panels, const Gather<T>& g, int64_t row, int64_t rows,
+                            int64_t k_begin, int64_t k_end) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (g.transposed) return pack_transposed(panels, g, row, rows, k_begin, k_end);
+  }
   const TapRun* first_run = g.runs.data();
   const TapRun* const runs_end = first_run + g.runs.size();
   while (first_run != runs_end && first_run->column + first_run->taps * g.channels <= k_begin) ++first_run;
   GridPixel p = grid_pixel(g, row);
   for (int64_t r = 0; r < rows; ++r, next_pixel(g, p)) {
-    const float* image = g.x + p.image * g.height * g.width * g.channels;
+    const T* image = g.x + p.image * g.height * g.width * g.channels;
     float* to = panels.to + r * panels.pitch;
     int64_t room = panels.width;
     // Calls step(to, k, count) for the columns [k, stop), cut where a panel ends.

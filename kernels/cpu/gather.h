@@ -22,8 +22,9 @@ struct TapRun {
 /// Row m = (n * grid_height + gy) * grid_width + gx, column k = t * channels + c is
 /// x[n, gy * step + taps[t].dy, gx * step + taps[t].dx, c], and 0 outside of the plane. If `transposed`, x is
 /// a matrix stored [channels, grid_width] (one tap, one image, grid_height = 1).
+template <class T>
 struct Gather {
-  const float* x = nullptr;
+  const T* x = nullptr;
   int64_t height = 1, width = 1, channels = 1;
   int64_t grid_height = 1, grid_width = 1, step = 1;
   std::vector<Tap> taps = {};

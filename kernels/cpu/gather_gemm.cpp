@@ -10,6 +10,9 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include <type_traits>
+
+#include "kernels/cpu/bf16-inl.h"
 #include "kernels/cpu/chunks.h"
 #include "kernels/cpu/gather-inl.h"
 #include "kernels/cpu/gather_gemm.h"
@@ -25,6 +28,13 @@ struct GatherGemmChunk {
 };
 struct GatherGemmTile {
   int64_t rows, columns;
+};
+
+/// The steps for operands of a type, for one instruction set.
+template <class act>
+struct GatherGemmSteps {
+  void (*pack_panel)(float* to, const GatherGemm<act>& p, int64_t panel);
+  void (*chunk)(const GatherGemm<act>& p, const float* panels, const GatherGemmChunk& chunk);
 };
 }  // namespace signet::cpu
 #endif
@@ -43,19 +53,24 @@ struct TileChoice {
   TileKernel full, narrow;
 };
 
-template <int M>
-constexpr TileChoice kTileOf{multiply_tile<M, kTileVectors, Panel::by_row>,
-                             multiply_tile<M, 1, Panel::by_row>};
+template <int M, Operand O>
+constexpr TileChoice kTileOf{
+    multiply_tile<M, kTileVectors, Panel::by_row, kTileVectors * kLanes, int(kPitch), O>,
+    multiply_tile<M, 1, Panel::by_row, kLanes, int(kPitch), O>};
+
+template <class act>
+constexpr Operand kOperand = kPerSlot<act> == 1 ? Operand::floats : Operand::pairs;
 
 // The smallest tile with at least that many rows.
+template <Operand O>
 HWY_INLINE TileChoice choose_tile(int64_t rows) {
-  if (rows <= 1) return kTileOf<1>;
-  if (rows <= 2) return kTileOf<2>;
-  if (rows <= 4) return kTileOf<4>;
+  if (rows <= 1) return kTileOf<1, O>;
+  if (rows <= 2) return kTileOf<2, O>;
+  if (rows <= 4) return kTileOf<4, O>;
 #if HWY_TARGET == HWY_AVX3
-  if (rows <= 8) return kTileOf<8>;
+  if (rows <= 8) return kTileOf<8, O>;
 #endif
-  return kTileOf<kTileRows>;
+  return kTileOf<kTileRows, O>;
 }
 
 GatherGemmTile gather_gemm_tile() {
@@ -79,7 +94,7 @@ HWY_INLINE void transpose4(float* to, int64_t to_pitch, const float* from, int64
 
 // Panel `panel` of the right matrix: [k][width], width = kTileColumns or, for a last panel that needs no
 // more, one vector; columns beyond the matrix are zeros.
-void gather_gemm_pack_panel(float* to, const GatherGemm& p, int64_t panel) {
+void gather_gemm_pack_panel(float* to, const GatherGemm<float>& p, int64_t panel) {
   const int64_t column = panel * kTileColumns;
   const int64_t count = std::min(kTileColumns, p.columns - column);
   const int64_t width = count <= kLanes ? kLanes : kTileColumns;
@@ -115,8 +130,29 @@ void gather_gemm_pack_panel(float* to, const GatherGemm& p, int64_t panel) {
   }
 }
 
+#if HWY_TARGET == HWY_AVX3
+// The same in pairs.
+void gather_gemm_pack_panel(float* to, const GatherGemm<BFloat16>& p, int64_t panel) {
+  const int64_t column = panel * kTileColumns;
+  const int64_t count = std::min(kTileColumns, p.columns - column);
+  const int64_t width = count <= kLanes ? kLanes : kTileColumns;
+  alignas(64) float rows[2][kTileColumns] = {};
+  for (const Tap& tap : p.left.taps) {
+    const float* from = p.right + tap.offset + column * p.right_column_stride;
+    for (int64_t c = 0; c < p.left.channels; ++c, to += width, from += 2 * p.right_row_stride) {
+      for (int64_t j = 0; j < count; ++j) {
+        rows[0][j] = from[j * p.right_column_stride];
+        rows[1][j] = from[j * p.right_column_stride + p.right_row_stride];
+      }
+      for (int64_t j = 0; j < width; j += kLanes)
+        store(make_pairs(load(rows[0] + j), load(rows[1] + j)), to + j);
+    }
+  }
+}
+#endif
+
 template <bool kPartial>
-HWY_INLINE void finish_vector(const GatherGemm& p, const float* sum, int64_t at, int64_t column,
+HWY_INLINE void finish_vector(const GatherGemm<float>& p, const float* sum, int64_t at, int64_t column,
                               int64_t count) {
   const Lanes d;
   const auto mask = hn::FirstN(d, size_t(count));
@@ -134,9 +170,35 @@ HWY_INLINE void finish_vector(const GatherGemm& p, const float* sum, int64_t at,
   }
 }
 
+#if HWY_TARGET == HWY_AVX3
+template <bool kPartial>
+HWY_INLINE void finish_vector(const GatherGemm<BFloat16>& p, const float* sum, int64_t at, int64_t column,
+                              int64_t count) {
+  const Lanes d;
+  alignas(64) float bias[kLanes] = {};
+  BFloat16 residual[kLanes] = {}, out[kLanes];
+  if (kPartial) {
+    for (int64_t i = 0; i < count; ++i) {
+      if (p.bias) bias[i] = p.bias[column + i];
+      if (p.residual) residual[i] = p.residual[at + i];
+    }
+  }
+  auto v = hn::Load(d, sum);
+  if (p.bias) v = hn::Add(v, load(kPartial ? bias : p.bias + column));
+  if (p.residual) v = hn::Add(v, load(kPartial ? residual : p.residual + at));
+  // NaN <= 0 is false, so NaN stays.
+  if (p.relu) v = hn::IfThenZeroElse(hn::Le(v, hn::Zero(d)), v);
+  store(v, kPartial ? out : p.out + at);
+  if (kPartial) {
+    for (int64_t i = 0; i < count; ++i) p.out[at + i] = out[i];
+  }
+}
+#endif
+
 // Stores a tile whose rows begin at out + offsets[r] and whose first column is `column`.
-HWY_INLINE void finish_tile(const GatherGemm& p, const float* sums, int64_t width, const int64_t* offsets,
-                            int64_t rows, int64_t column) {
+template <class act>
+HWY_INLINE void finish_tile(const GatherGemm<act>& p, const float* sums, int64_t width,
+                            const int64_t* offsets, int64_t rows, int64_t column) {
   for (int64_t r = 0; r < rows; ++r, sums += width) {
     for (int64_t j = 0; j < width; j += kLanes) {
       const int64_t count = p.columns - column - j;
@@ -149,8 +211,9 @@ HWY_INLINE void finish_tile(const GatherGemm& p, const float* sums, int64_t widt
   }
 }
 
-void gather_gemm_chunk(const GatherGemm& p, const float* panels, const GatherGemmChunk& chunk) {
-  const Gather& g = p.left;
+template <class act>
+void gather_gemm_chunk(const GatherGemm<act>& p, const float* panels, const GatherGemmChunk& chunk) {
+  const Gather<float>& g = p.left;
   const int64_t k_total = g.columns(), row_count = chunk.row_end - chunk.row_begin;
   const int64_t tiles = ceil_div(row_count, kTileRows);
   const int64_t depths = std::max<int64_t>(1, ceil_div(k_total, kDepth));
@@ -174,7 +237,7 @@ void gather_gemm_chunk(const GatherGemm& p, const float* panels, const GatherGem
       for (int64_t tile = 0; tile < tiles; ++tile) {
         const int64_t row = chunk.row_begin + tile * kTileRows;
         const int64_t rows = std::min<int64_t>(kTileRows, chunk.row_end - row);
-        const TileChoice choice = choose_tile(rows);
+        const TileChoice choice = choose_tile<kOperand<act>>(rows);
         float* sum = sums;
         if (keep) sum += ((panel - chunk.panel_begin) * tiles + tile) * kTileRows * kTileColumns;
         (narrow ? choice.narrow : choice.full)(sum, left + tile * kTileRows * kPitch, right, end - k, k > 0,
@@ -190,6 +253,18 @@ void gather_gemm_chunk(const GatherGemm& p, const float* panels, const GatherGem
   }
 }
 
+GatherGemmSteps<float> gather_gemm_steps() {
+  return {gather_gemm_pack_panel, gather_gemm_chunk<float>};
+}
+// None where the processor has no products of pairs.
+GatherGemmSteps<BFloat16> gather_gemm_steps_bf16() {
+#if HWY_TARGET == HWY_AVX3
+  return {gather_gemm_pack_panel, gather_gemm_chunk<BFloat16>};
+#else
+  return {};
+#endif
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace signet::cpu
 HWY_AFTER_NAMESPACE();
@@ -198,24 +273,35 @@ HWY_AFTER_NAMESPACE();
 namespace signet::cpu {
 
 HWY_EXPORT(gather_gemm_tile);
-HWY_EXPORT(gather_gemm_pack_panel);
-HWY_EXPORT(gather_gemm_chunk);
+HWY_EXPORT(gather_gemm_steps);
+HWY_EXPORT(gather_gemm_steps_bf16);
 
 namespace {
 // Tiles in a chunk: their rows, a block of k deep, and their sums fill about half of an L2 cache.
 constexpr int64_t kChunkTiles = 8;
 // Fewer chunks than this are cut across the panels as well, each part gathering the rows for itself.
 constexpr int64_t kChunks = 16;
+
+template <class act>
+GatherGemmSteps<act> steps() {
+  if constexpr (std::is_same_v<act, float>) {
+    return HWY_DYNAMIC_DISPATCH(gather_gemm_steps)();
+  } else {
+    return HWY_DYNAMIC_DISPATCH(gather_gemm_steps_bf16)();
+  }
+}
 }  // namespace
 
-void gather_gemm_pack(float* panels, const GatherGemm& p) {
+template <class act>
+void gather_gemm_pack(float* panels, const GatherGemm<act>& p) {
   const int64_t width = HWY_DYNAMIC_DISPATCH(gather_gemm_tile)().columns, k = p.left.columns();
-  const auto pack = HWY_DYNAMIC_DISPATCH(gather_gemm_pack_panel);
+  const auto pack = steps<act>().pack_panel;
   parallel_for(ceil_div(p.columns, width),
                [&](int64_t panel) { pack(panels + panel * width * k, p, panel); });
 }
 
-void gather_gemm(const GatherGemm& p) {
+template <class act>
+void gather_gemm(const GatherGemm<act>& p) {
   if (p.rows == 0 || p.columns == 0) return;
   const GatherGemmTile tile = HWY_DYNAMIC_DISPATCH(gather_gemm_tile)();
   const int64_t panel_count = ceil_div(p.columns, tile.columns), tiles = ceil_div(p.rows, tile.rows);
@@ -230,13 +316,18 @@ void gather_gemm(const GatherGemm& p) {
   const int64_t rows = ceil_div(tiles, row_chunks) * tile.rows;
   const int64_t groups = std::min(panel_count, ceil_div(kChunks, row_chunks));
   const int64_t group = ceil_div(panel_count, groups);
-  const auto kernel = HWY_DYNAMIC_DISPATCH(gather_gemm_chunk);
+  const auto kernel = steps<act>().chunk;
   parallel_for(row_chunks * groups, [&](int64_t chunk) {
     const int64_t row = chunk / groups * rows, panel = chunk % groups * group;
     if (row >= p.rows || panel >= panel_count) return;
     kernel(p, panels, {row, std::min(p.rows, row + rows), panel, std::min(panel_count, panel + group)});
   });
 }
+
+template void gather_gemm_pack<float>(float*, const GatherGemm<float>&);
+template void gather_gemm_pack<BFloat16>(float*, const GatherGemm<BFloat16>&);
+template void gather_gemm<float>(const GatherGemm<float>&);
+template void gather_gemm<BFloat16>(const GatherGemm<BFloat16>&);
 
 }  // namespace signet::cpu
 #endif

@@ -8,19 +8,19 @@ namespace signet::cpu {
 void gemm(float* c, const float* a, const float* b, Transpose transpose_a, Transpose transpose_b, int64_t m,
           int64_t n, int64_t k, Accumulate accumulate) {
   const bool by_column = transpose_b == Transpose::yes;
-  GatherGemm problem{.left = {.x = a,
-                              .width = m,
-                              .channels = k,
-                              .grid_width = m,
-                              .transposed = transpose_a == Transpose::yes},
-                     .rows = m,
-                     .columns = n,
-                     .right = b,
-                     .right_row_stride = by_column ? 1 : n,
-                     .right_column_stride = by_column ? k : 1,
-                     .out = c,
-                     .pixel_stride = n,
-                     .residual = accumulate == Accumulate::yes ? c : nullptr};
+  GatherGemm<float> problem{.left = {.x = a,
+                                     .width = m,
+                                     .channels = k,
+                                     .grid_width = m,
+                                     .transposed = transpose_a == Transpose::yes},
+                            .rows = m,
+                            .columns = n,
+                            .right = b,
+                            .right_row_stride = by_column ? 1 : n,
+                            .right_column_stride = by_column ? k : 1,
+                            .out = c,
+                            .pixel_stride = n,
+                            .residual = accumulate == Accumulate::yes ? c : nullptr};
   problem.left.add_tap({});
   gather_gemm(problem);
 }

@@ -47,7 +47,22 @@ enum class Panel { by_row, by_step };
 // number of cache lines, so that the rows of a tile spread over all sets of the cache.
 constexpr int64_t kDepth = 256, kPitch = kDepth + 16;
 
-template <int M, int V, Panel P, int kRowPitch>
+// What a float's place of A and B holds: a float, or two steps of k as a pair of bfloat16 (bf16-inl.h), whose
+// products are added in float.
+enum class Operand { floats, pairs };
+
+template <Operand O>
+HWY_INLINE Vector multiply_add(Vector a, Vector b, Vector sum) {
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (O == Operand::pairs) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+    return sum;
+  }
+#endif
+  return hn::MulAdd(a, b, sum);
+}
+
+template <int M, int V, Panel P, int kRowPitch, Operand O>
 HWY_INLINE void multiply_step(Vector (&sums)[M][V], const float* HWY_RESTRICT a,
                               const float* HWY_RESTRICT b) {
   const Lanes d;
@@ -58,14 +73,15 @@ HWY_INLINE void multiply_step(Vector (&sums)[M][V], const float* HWY_RESTRICT a,
   for (int m = 0; m < M; ++m) {
     const Vector left = hn::Set(d, a[P == Panel::by_row ? m * kRowPitch : m]);
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) sums[m][v] = hn::MulAdd(left, right[v], sums[m][v]);
+    for (int v = 0; v < V; ++v) sums[m][v] = multiply_add<O>(left, right[v], sums[m][v]);
   }
 }
 
 // c is [M][width], b [k][width], both aligned to a vector, of which the first V vectors count. Meanwhile
 // 4 * k floats at `ahead` are fetched: the next panel into L2 (by_row), the next tile of sums into L1
 // (by_step).
-template <int M, int V, Panel P, int kWidth = V* kLanes, int kRowPitch = int(kPitch)>
+template <int M, int V, Panel P, int kWidth = V* kLanes, int kRowPitch = int(kPitch),
+          Operand O = Operand::floats>
 void multiply_tile(float* HWY_RESTRICT c, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t k,
                    bool accumulate, const float* ahead) {
   constexpr int kStep = P == Panel::by_row ? 1 : M;
@@ -84,12 +100,12 @@ void multiply_tile(float* HWY_RESTRICT c, const float* HWY_RESTRICT a, const flo
     } else {
       __builtin_prefetch(ahead + 4 * step, 1, 3);
     }
-    multiply_step<M, V, P, kRowPitch>(sums, a, b);
-    multiply_step<M, V, P, kRowPitch>(sums, a + kStep, b + kWidth);
-    multiply_step<M, V, P, kRowPitch>(sums, a + 2 * kStep, b + 2 * kWidth);
-    multiply_step<M, V, P, kRowPitch>(sums, a + 3 * kStep, b + 3 * kWidth);
+    multiply_step<M, V, P, kRowPitch, O>(sums, a, b);
+    multiply_step<M, V, P, kRowPitch, O>(sums, a + kStep, b + kWidth);
+    multiply_step<M, V, P, kRowPitch, O>(sums, a + 2 * kStep, b + 2 * kWidth);
+    multiply_step<M, V, P, kRowPitch, O>(sums, a + 3 * kStep, b + 3 * kWidth);
   }
-  for (; step < k; ++step, a += kStep, b += kWidth) multiply_step<M, V, P, kRowPitch>(sums, a, b);
+  for (; step < k; ++step, a += kStep, b += kWidth) multiply_step<M, V, P, kRowPitch, O>(sums, a, b);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4

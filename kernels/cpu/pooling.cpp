@@ -7,8 +7,26 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include <type_traits>
+
+#include "kernels/cpu/activations.h"
 #include "kernels/cpu/chunks.h"
 #include "kernels/kernels.h"
+
+#ifndef SIGNET_CPU_POOLING_ONCE
+#define SIGNET_CPU_POOLING_ONCE
+namespace signet::cpu {
+/// The loops over activations of a type, for one instruction set.
+template <class act>
+struct PoolingLoops {
+  void (*maxpool_row)(act* y, int32_t* index, const act* x, int64_t oy, const Pool2dShape& s);
+  void (*gradient_tiled_row)(act* dx, const act* dy, const int32_t* index, int64_t oy, const Pool2dShape& s);
+  void (*gradient_row)(act* dx, const act* dy, const int32_t* index, int64_t iy, const Pool2dShape& s);
+  void (*avgpool_image)(float* y, const act* x, int64_t pixels, int64_t channels);
+  void (*avgpool_gradient_image)(act* dx, const float* dy, int64_t pixels, int64_t channels);
+};
+}  // namespace signet::cpu
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace signet::cpu {
@@ -18,7 +36,8 @@ constexpr int64_t kPoolBlock = 32;
 
 // One output pixel, `count` <= kPoolBlock channels, of the window [top, bottom) x [left, right) of the plane
 // x.
-HWY_INLINE void maxpool_window(float* y, int32_t* index, const float* x, int64_t top, int64_t bottom,
+template <class act>
+HWY_INLINE void maxpool_window(act* y, int32_t* index, const act* x, int64_t top, int64_t bottom,
                                int64_t left, int64_t right, int64_t width, int64_t channels, int64_t count) {
   float best[kPoolBlock];
   int32_t place[kPoolBlock];
@@ -30,7 +49,7 @@ HWY_INLINE void maxpool_window(float* y, int32_t* index, const float* x, int64_t
   for (int64_t iy = top; iy < bottom; ++iy) {
     for (int64_t ix = left; ix < right; ++ix) {
       const int32_t here = int32_t(iy * width + ix);
-      const float* pixel = x + here * channels;
+      const act* pixel = x + here * channels;
       for (int64_t c = 0; c < count; ++c) {
         const float value = pixel[c];
         const bool take = value > best[c] || value != value;
@@ -39,13 +58,14 @@ HWY_INLINE void maxpool_window(float* y, int32_t* index, const float* x, int64_t
       }
     }
   }
-  for (int64_t c = 0; c < count; ++c) y[c] = best[c];
+  for (int64_t c = 0; c < count; ++c) y[c] = act(best[c]);
   if (index)
     for (int64_t c = 0; c < count; ++c) index[c] = place[c];
 }
 
 // One row of output pixels. y and index stand at the row, x at the image.
-void maxpool_row(float* y, int32_t* index, const float* x, int64_t oy, const Pool2dShape& s) {
+template <class act>
+void maxpool_row(act* y, int32_t* index, const act* x, int64_t oy, const Pool2dShape& s) {
   const int64_t out_width = s.out_width();
   const int64_t top = oy * s.stride - s.padding;
   const int64_t from = top < 0 ? 0 : top, to = top + s.kernel < s.in_height ? top + s.kernel : s.in_height;
@@ -69,7 +89,8 @@ void maxpool_row(float* y, int32_t* index, const float* x, int64_t oy, const Poo
 
 // One row of output pixels where windows neither overlap nor leave gaps: every input pixel belongs to one
 // window. dx stands at the first of the window's rows, dy and index at the row.
-void maxpool_gradient_tiled_row(float* dx, const float* dy, const int32_t* index, int64_t oy,
+template <class act>
+void maxpool_gradient_tiled_row(act* dx, const act* dy, const int32_t* index, int64_t oy,
                                 const Pool2dShape& s) {
   const int64_t channels = s.channels;
   for (int64_t ox = 0; ox < s.out_width(); ++ox, dy += channels, index += channels) {
@@ -77,19 +98,25 @@ void maxpool_gradient_tiled_row(float* dx, const float* dy, const int32_t* index
       for (int64_t kx = 0; kx < s.kernel; ++kx) {
         const int64_t ix = ox * s.kernel + kx;
         const auto here = int32_t((oy * s.kernel + ky) * s.in_width + ix);
-        float* HWY_RESTRICT to = dx + (ky * s.in_width + ix) * channels;
+        act* HWY_RESTRICT to = dx + (ky * s.in_width + ix) * channels;
         const int32_t* HWY_RESTRICT place = index;
-        const float* HWY_RESTRICT from = dy;
-        for (int64_t c = 0; c < channels; ++c) to[c] = place[c] == here ? from[c] : 0.0f;
+        const act* HWY_RESTRICT from = dy;
+        for (int64_t c = 0; c < channels; ++c) to[c] = place[c] == here ? from[c] : act(0);
       }
     }
   }
 }
 
+template <class act>
+HWY_INLINE void add_if_here(float* HWY_RESTRICT sums, const act* HWY_RESTRICT from,
+                            const int32_t* HWY_RESTRICT place, int32_t here, int64_t count) {
+  for (int64_t c = 0; c < count; ++c) sums[c] += place[c] == here ? float(from[c]) : 0.0f;
+}
+
 // One row of input pixels: each gathers from the windows that reach it. dx stands at the row, dy and index at
 // the image.
-void maxpool_gradient_row(float* dx, const float* dy, const int32_t* index, int64_t iy,
-                          const Pool2dShape& s) {
+template <class act>
+void maxpool_gradient_row(act* dx, const act* dy, const int32_t* index, int64_t iy, const Pool2dShape& s) {
   const int64_t out_height = s.out_height(), out_width = s.out_width(), channels = s.channels;
   const auto first_window = [&](int64_t i) {
     const int64_t distance = i + s.padding - s.kernel;
@@ -101,22 +128,30 @@ void maxpool_gradient_row(float* dx, const float* dy, const int32_t* index, int6
   };
   const int64_t top = first_window(iy), bottom = end_window(iy, out_height);
   for (int64_t ix = 0; ix < s.in_width; ++ix) {
-    float* HWY_RESTRICT to = dx + ix * channels;
     const int32_t here = int32_t(iy * s.in_width + ix);
-    for (int64_t c = 0; c < channels; ++c) to[c] = 0;
     const int64_t left = first_window(ix), right = end_window(ix, out_width);
-    for (int64_t oy = top; oy < bottom; ++oy) {
-      for (int64_t ox = left; ox < right; ++ox) {
-        const int64_t at = (oy * out_width + ox) * channels;
-        const int32_t* HWY_RESTRICT place = index + at;
-        const float* HWY_RESTRICT from = dy + at;
-        for (int64_t c = 0; c < channels; ++c) to[c] += place[c] == here ? from[c] : 0.0f;
+    for (int64_t block = 0; block < channels; block += kPoolBlock) {
+      const int64_t count = channels - block < kPoolBlock ? channels - block : kPoolBlock;
+      float sums[kPoolBlock] = {};
+      for (int64_t oy = top; oy < bottom; ++oy) {
+        for (int64_t ox = left; ox < right; ++ox) {
+          const int64_t at = (oy * out_width + ox) * channels + block;
+          // The full block has a constant length, which lets the compiler keep it in registers.
+          if (count == kPoolBlock) {
+            add_if_here(sums, dy + at, index + at, here, kPoolBlock);
+          } else {
+            add_if_here(sums, dy + at, index + at, here, count);
+          }
+        }
       }
+      act* HWY_RESTRICT to = dx + ix * channels + block;
+      for (int64_t c = 0; c < count; ++c) to[c] = act(sums[c]);
     }
   }
 }
 
-void avgpool_image(float* HWY_RESTRICT y, const float* HWY_RESTRICT x, int64_t pixels, int64_t channels) {
+template <class act>
+void avgpool_image(float* HWY_RESTRICT y, const act* HWY_RESTRICT x, int64_t pixels, int64_t channels) {
   for (int64_t c = 0; c < channels; ++c) y[c] = 0;
   for (int64_t p = 0; p < pixels; ++p, x += channels)
     for (int64_t c = 0; c < channels; ++c) y[c] += x[c];
@@ -124,12 +159,25 @@ void avgpool_image(float* HWY_RESTRICT y, const float* HWY_RESTRICT x, int64_t p
   for (int64_t c = 0; c < channels; ++c) y[c] /= count;
 }
 
-void avgpool_gradient_image(float* HWY_RESTRICT dx, const float* HWY_RESTRICT dy, int64_t pixels,
+template <class act>
+void avgpool_gradient_image(act* HWY_RESTRICT dx, const float* HWY_RESTRICT dy, int64_t pixels,
                             int64_t channels) {
   const float count = float(pixels);
-  for (int64_t c = 0; c < channels; ++c) dx[c] = dy[c] / count;
+  for (int64_t c = 0; c < channels; ++c) dx[c] = act(dy[c] / count);
   for (int64_t p = 1; p < pixels; ++p)
     for (int64_t c = 0; c < channels; ++c) dx[p * channels + c] = dx[c];
+}
+
+template <class act>
+constexpr PoolingLoops<act> kLoops{maxpool_row<act>, maxpool_gradient_tiled_row<act>,
+                                   maxpool_gradient_row<act>, avgpool_image<act>,
+                                   avgpool_gradient_image<act>};
+
+PoolingLoops<float> pooling_loops() {
+  return kLoops<float>;
+}
+PoolingLoops<BFloat16> pooling_loops_bf16() {
+  return kLoops<BFloat16>;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -139,14 +187,23 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace signet::cpu {
 
-HWY_EXPORT(maxpool_row);
-HWY_EXPORT(maxpool_gradient_row);
-HWY_EXPORT(maxpool_gradient_tiled_row);
-HWY_EXPORT(avgpool_image);
-HWY_EXPORT(avgpool_gradient_image);
+HWY_EXPORT(pooling_loops);
+HWY_EXPORT(pooling_loops_bf16);
 
-void maxpool_forward(float* y, int32_t* index, const float* x, const Pool2dShape& s) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(maxpool_row);
+namespace {
+template <class act>
+PoolingLoops<act> loops() {
+  if constexpr (std::is_same_v<act, float>) {
+    return HWY_DYNAMIC_DISPATCH(pooling_loops)();
+  } else {
+    return HWY_DYNAMIC_DISPATCH(pooling_loops_bf16)();
+  }
+}
+}  // namespace
+
+template <class act>
+void maxpool_forward(act* y, int32_t* index, const act* x, const Pool2dShape& s) {
+  const auto kernel = loops<act>().maxpool_row;
   const int64_t row = s.out_width() * s.channels, plane = s.in_height * s.in_width * s.channels;
   const int64_t grain = std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, s.stride * s.stride * row));
   parallel_ranges(s.batch * s.out_height(), grain, [&](int64_t begin, int64_t end, int64_t) {
@@ -156,9 +213,10 @@ void maxpool_forward(float* y, int32_t* index, const float* x, const Pool2dShape
   });
 }
 
-void maxpool_backward(float* dx, const float* dy, const int32_t* index, const Pool2dShape& s) {
+template <class act>
+void maxpool_backward(act* dx, const act* dy, const int32_t* index, const Pool2dShape& s) {
   if (s.kernel == s.stride && s.padding == 0 && s.in_height % s.kernel == 0 && s.in_width % s.kernel == 0) {
-    const auto kernel = HWY_DYNAMIC_DISPATCH(maxpool_gradient_tiled_row);
+    const auto kernel = loops<act>().gradient_tiled_row;
     const int64_t row = s.out_width() * s.channels, area = s.kernel * s.kernel;
     const int64_t grain = std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, area * row));
     parallel_ranges(s.batch * s.out_height(), grain, [&](int64_t begin, int64_t end, int64_t) {
@@ -167,7 +225,7 @@ void maxpool_backward(float* dx, const float* dy, const int32_t* index, const Po
     });
     return;
   }
-  const auto kernel = HWY_DYNAMIC_DISPATCH(maxpool_gradient_row);
+  const auto kernel = loops<act>().gradient_row;
   const int64_t row = s.in_width * s.channels, plane = s.out_height() * s.out_width() * s.channels;
   const int64_t grain = std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, row));
   parallel_ranges(s.batch * s.in_height, grain, [&](int64_t begin, int64_t end, int64_t) {
@@ -178,18 +236,25 @@ void maxpool_backward(float* dx, const float* dy, const int32_t* index, const Po
   });
 }
 
-void global_avgpool_forward(float* y, const float* x, int64_t batch, int64_t pixels, int64_t channels) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(avgpool_image);
+template <class act>
+void global_avgpool_forward(float* y, const act* x, int64_t batch, int64_t pixels, int64_t channels) {
+  const auto kernel = loops<act>().avgpool_image;
   parallel_for(batch,
                [&](int64_t b) { kernel(y + b * channels, x + b * pixels * channels, pixels, channels); });
 }
 
-void global_avgpool_backward(float* dx, const float* dy, int64_t batch, int64_t pixels, int64_t channels) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(avgpool_gradient_image);
+template <class act>
+void global_avgpool_backward(act* dx, const float* dy, int64_t batch, int64_t pixels, int64_t channels) {
+  const auto kernel = loops<act>().avgpool_gradient_image;
   if (pixels == 0) return;
   parallel_for(batch,
                [&](int64_t b) { kernel(dx + b * pixels * channels, dy + b * channels, pixels, channels); });
 }
+
+SIGNET_INSTANTIATE_ACTIVATIONS(maxpool_forward);
+SIGNET_INSTANTIATE_ACTIVATIONS(maxpool_backward);
+SIGNET_INSTANTIATE_ACTIVATIONS(global_avgpool_forward);
+SIGNET_INSTANTIATE_ACTIVATIONS(global_avgpool_backward);
 
 }  // namespace signet::cpu
 #endif

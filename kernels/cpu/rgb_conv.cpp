@@ -9,8 +9,9 @@
 #include "hwy/highway.h"
 
 #include <algorithm>
-#include <cstring>
+#include <type_traits>
 
+#include "kernels/cpu/bf16-inl.h"
 #include "kernels/cpu/chunks.h"
 #include "kernels/cpu/microkernel-inl.h"
 #include "kernels/cpu/rgb_conv.h"
@@ -24,18 +25,28 @@ constexpr int64_t kColors = 3;
 constexpr int64_t kStripRows = 8;     // of the output
 constexpr int64_t kColumnPanel = 32;  // output channels whose weights are packed together
 
+template <class act>
 struct RgbForward {
-  float* y;
-  const float *x, *panels, *bias, *residual;
+  act* y;
+  const act *x, *residual;
+  const float *panels, *bias;
   bool relu;
 };
 
 /// Gradients from chunks [begin, end).
+template <class act>
 struct RgbGradient {
   float* dw;
-  const float *dy, *x;
+  const act *dy, *x;
   int64_t begin, end;
   bool accumulate;
+};
+
+/// The steps for activations of a type, for one instruction set.
+template <class act>
+struct RgbSteps {
+  void (*forward_chunk)(const RgbForward<act>& f, const Conv2dShape& s, int64_t chunk);
+  void (*gradient_range)(const RgbGradient<act>& g, const Conv2dShape& s);
 };
 
 /// Floats in a row of the strip: pixels and taps that tiles sticking out of the row read.
@@ -46,8 +57,9 @@ inline int64_t strip_line(const Conv2dShape& s) {
 }
 
 /// Fills the strip for output rows [first, first + rows) of an image.
-inline void fill_strip(float* strip, int64_t line, const float* image, int64_t first, int64_t rows,
-                       const Conv2dShape& s) {
+template <class act>
+void fill_strip(float* strip, int64_t line, const act* image, int64_t first, int64_t rows,
+                const Conv2dShape& s) {
   const int64_t height = (rows - 1) * s.stride + s.kernel_height, left = s.padding * kColors;
   const int64_t count = std::min(s.in_width * kColors, line - left);
   for (int64_t r = 0; r < height; ++r, strip += line) {
@@ -57,7 +69,7 @@ inline void fill_strip(float* strip, int64_t line, const float* image, int64_t f
       continue;
     }
     std::fill_n(strip, left, 0.0f);
-    std::memcpy(strip + left, image + y * s.in_width * kColors, size_t(count) * sizeof(float));
+    std::copy_n(image + y * s.in_width * kColors, count, strip + left);
     std::fill_n(strip + left + count, line - left - count, 0.0f);
   }
 }
@@ -76,8 +88,8 @@ namespace HWY_NAMESPACE {
 // ---- forward
 
 /// Columns of the output from `at` on in a row, of which `count` lie inside.
-template <int M, int kPixel>
-HWY_INLINE void forward_tile(const RgbForward& f, const Conv2dShape& s, const float* HWY_RESTRICT strip,
+template <int M, int kPixel, class act>
+HWY_INLINE void forward_tile(const RgbForward<act>& f, const Conv2dShape& s, const float* HWY_RESTRICT strip,
                              int64_t line, const float* HWY_RESTRICT b, int64_t at, int64_t column,
                              int64_t count) {
   constexpr int V = kTileVectors;
@@ -112,18 +124,18 @@ HWY_INLINE void forward_tile(const RgbForward& f, const Conv2dShape& s, const fl
         const int64_t place = at + m * s.out_channels + column + v * kLanes;
         Vector value = sums[m][v];
         if (f.bias) value = hn::Add(value, hn::LoadU(d, f.bias + column + v * kLanes));
-        if (f.residual) value = hn::Add(value, hn::LoadU(d, f.residual + place));
+        if (f.residual) value = hn::Add(value, load(f.residual + place));
         // NaN <= 0 is false, so NaN stays.
         if (f.relu) value = hn::IfThenZeroElse(hn::Le(value, hn::Zero(d)), value);
-        hn::StoreU(value, d, f.y + place);
+        store(value, f.y + place);
       }
     }
   }
 }
 
 /// One row of the output, in tiles of M pixels.
-template <int M, int kPixel>
-HWY_INLINE void forward_row(const RgbForward& f, const Conv2dShape& s, const float* strip, int64_t line,
+template <int M, int kPixel, class act>
+HWY_INLINE void forward_row(const RgbForward<act>& f, const Conv2dShape& s, const float* strip, int64_t line,
                             int64_t at) {
   const int64_t width = s.out_width(), depth = s.kernel_height * s.kernel_width * kColors;
   for (int64_t column = 0; column < s.out_channels; column += kTileVectors * kLanes) {
@@ -133,8 +145,8 @@ HWY_INLINE void forward_row(const RgbForward& f, const Conv2dShape& s, const flo
   }
 }
 
-template <int kPixel>
-HWY_INLINE void forward_rows(const RgbForward& f, const Conv2dShape& s, const float* strip, int64_t line,
+template <int kPixel, class act>
+HWY_INLINE void forward_rows(const RgbForward<act>& f, const Conv2dShape& s, const float* strip, int64_t line,
                              int64_t first, int64_t rows, int64_t image) {
   // The tile that leaves fewer pixels of the row empty; the larger one if that is all the same.
   constexpr int kLarge = kTileRows, kSmall = kTileRows >= 8 ? 8 : 4;
@@ -150,7 +162,8 @@ HWY_INLINE void forward_rows(const RgbForward& f, const Conv2dShape& s, const fl
   }
 }
 
-void rgb_forward_chunk(const RgbForward& f, const Conv2dShape& s, int64_t chunk) {
+template <class act>
+void rgb_forward_chunk(const RgbForward<act>& f, const Conv2dShape& s, int64_t chunk) {
   const int64_t blocks = ceil_div(s.out_height(), kStripRows), line = strip_line(s);
   const int64_t image = chunk / blocks, first = chunk % blocks * kStripRows;
   const int64_t rows = std::min(kStripRows, s.out_height() - first);
@@ -177,8 +190,8 @@ static_assert(kColumnPanel % kOutputs == 0);
 
 /// Adds to sums [M][kOutputs] what `rows` rows of the output give: dy at its first output, the strip at the
 /// first tap.
-template <int M, int kPixel>
-HWY_INLINE void gradient_tile(float* HWY_RESTRICT sums, const float* HWY_RESTRICT dy,
+template <int M, int kPixel, class act>
+HWY_INLINE void gradient_tile(float* HWY_RESTRICT sums, const act* HWY_RESTRICT dy,
                               const float* HWY_RESTRICT strip, int64_t line, int64_t rows,
                               const Conv2dShape& s) {
   const Lanes d;
@@ -193,7 +206,7 @@ HWY_INLINE void gradient_tile(float* HWY_RESTRICT sums, const float* HWY_RESTRIC
     for (int64_t x = 0; x < s.out_width(); ++x, left += kPixel, dy += s.out_channels) {
       Vector right[kVectors];
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, dy + v * kLanes);
+      for (int v = 0; v < kVectors; ++v) right[v] = load(dy + v * kLanes);
 #pragma GCC unroll 16
       for (int m = 0; m < M; ++m) {
         const Vector value = hn::Set(d, left[m]);
@@ -209,8 +222,8 @@ HWY_INLINE void gradient_tile(float* HWY_RESTRICT sums, const float* HWY_RESTRIC
   }
 }
 
-template <int M, int kPixel>
-void gradient_range(const RgbGradient& g, const Conv2dShape& s) {
+template <int M, int kPixel, class act>
+void gradient_range(const RgbGradient<act>& g, const Conv2dShape& s) {
   // Rows of dy that a pass over all tiles keeps in half of an L1 cache.
   constexpr int64_t kPassFloats = 1 << 12;
   const int64_t run = s.kernel_width * kColors, taps = round_up(run, M);
@@ -248,7 +261,8 @@ void gradient_range(const RgbGradient& g, const Conv2dShape& s) {
   }
 }
 
-void rgb_gradient_range(const RgbGradient& g, const Conv2dShape& s) {
+template <class act>
+void rgb_gradient_range(const RgbGradient<act>& g, const Conv2dShape& s) {
   const int64_t run = s.kernel_width * kColors;
   const bool few = round_up(run, kFewTaps) < round_up(run, kManyTaps);
   constexpr int kStep = int(kColors), kTwoSteps = 2 * kStep;
@@ -259,6 +273,18 @@ void rgb_gradient_range(const RgbGradient& g, const Conv2dShape& s) {
   }
 }
 
+RgbSteps<float> rgb_steps() {
+  return {rgb_forward_chunk<float>, rgb_gradient_range<float>};
+}
+// None where the processor does not round to bfloat16.
+RgbSteps<BFloat16> rgb_steps_bf16() {
+#if HWY_TARGET == HWY_AVX3
+  return {rgb_forward_chunk<BFloat16>, rgb_gradient_range<BFloat16>};
+#else
+  return {};
+#endif
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace signet::cpu
 HWY_AFTER_NAMESPACE();
@@ -266,12 +292,21 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace signet::cpu {
 
-HWY_EXPORT(rgb_forward_chunk);
-HWY_EXPORT(rgb_gradient_range);
+HWY_EXPORT(rgb_steps);
+HWY_EXPORT(rgb_steps_bf16);
 
 namespace {
 int64_t strip_count(const Conv2dShape& s) {
   return s.batch * ceil_div(s.out_height(), kStripRows);
+}
+
+template <class act>
+RgbSteps<act> steps() {
+  if constexpr (std::is_same_v<act, float>) {
+    return HWY_DYNAMIC_DISPATCH(rgb_steps)();
+  } else {
+    return HWY_DYNAMIC_DISPATCH(rgb_steps_bf16)();
+  }
 }
 }  // namespace
 
@@ -280,8 +315,9 @@ bool rgb_applies(const Conv2dShape& s) {
          s.out_channels % kColumnPanel == 0 && s.out_size() > 0 && s.kernel_width <= 11;
 }
 
-void rgb_forward(float* y, const float* x, const float* w, const float* bias, const float* residual,
-                 bool relu, const Conv2dShape& s) {
+template <class act>
+void rgb_forward(act* y, const act* x, const float* w, const float* bias, const act* residual, bool relu,
+                 const Conv2dShape& s) {
   const int64_t depth = s.kernel_height * s.kernel_width * kColors;
   // [panel][k][kColumnPanel]
   float* panels = scratch(Scratch::weights, s.out_channels * depth);
@@ -289,8 +325,8 @@ void rgb_forward(float* y, const float* x, const float* w, const float* bias, co
     float* to = panels + o / kColumnPanel * kColumnPanel * depth + o % kColumnPanel;
     for (int64_t k = 0; k < depth; ++k) to[k * kColumnPanel] = w[o * depth + k];
   }
-  const RgbForward forward{y, x, panels, bias, residual, relu};
-  const auto kernel = HWY_DYNAMIC_DISPATCH(rgb_forward_chunk);
+  const RgbForward<act> forward{y, x, residual, panels, bias, relu};
+  const auto kernel = steps<act>().forward_chunk;
   parallel_for(strip_count(s), [&](int64_t chunk) { kernel(forward, s, chunk); });
 }
 
@@ -300,10 +336,11 @@ int64_t rgb_copies(const Conv2dShape& s) {
   return ceil_div(strips, ceil_div(strips, kMostCopies));  // none of them empty
 }
 
-void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const float* dy, const float* x,
+template <class act>
+void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const act* dy, const act* x,
                          const Conv2dShape& s) {
   const int64_t strips = strip_count(s), range = ceil_div(strips, copies);
-  const auto kernel = HWY_DYNAMIC_DISPATCH(rgb_gradient_range);
+  const auto kernel = steps<act>().gradient_range;
   parallel_for(copies, [&](int64_t copy) {
     kernel({.dw = dw + copy * s.weight_size(),
             .dy = dy,
@@ -314,6 +351,15 @@ void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const float
            s);
   });
 }
+
+template void rgb_forward<float>(float*, const float*, const float*, const float*, const float*, bool,
+                                 const Conv2dShape&);
+template void rgb_forward<BFloat16>(BFloat16*, const BFloat16*, const float*, const float*, const BFloat16*,
+                                    bool, const Conv2dShape&);
+template void rgb_backward_weight<float>(float*, int64_t, bool, const float*, const float*,
+                                         const Conv2dShape&);
+template void rgb_backward_weight<BFloat16>(float*, int64_t, bool, const BFloat16*, const BFloat16*,
+                                            const Conv2dShape&);
 
 }  // namespace signet::cpu
 #endif

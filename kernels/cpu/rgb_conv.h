@@ -12,17 +12,22 @@ namespace signet::cpu {
 /// Whether the functions below compute the shape.
 bool rgb_applies(const Conv2dShape& shape);
 
+/// With act = BFloat16, which the processor has to be able to round (bf16_products.h), products are made in
+/// float.
+///
 /// conv2d_forward for shapes that it applies to. An element is one chain of multiply-adds in the order of the
 /// filter.
-void rgb_forward(float* y, const float* x, const float* w, const float* bias, const float* residual,
-                 bool relu, const Conv2dShape& shape);
+template <class act>
+void rgb_forward(act* y, const act* x, const float* w, const float* bias, const act* residual, bool relu,
+                 const Conv2dShape& shape);
 
 /// How many partial gradients, one after another in memory, `rgb_backward_weight` wants to write; their sum
 /// in that order is the gradient. Depends on the shape alone.
 int64_t rgb_copies(const Conv2dShape& shape);
 
 /// Writes (or, a single one, adds) `copies` = rgb_copies partial gradients.
-void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const float* dy, const float* x,
+template <class act>
+void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const act* dy, const act* x,
                          const Conv2dShape& shape);
 
 }  // namespace signet::cpu

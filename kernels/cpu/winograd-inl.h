@@ -12,6 +12,7 @@
 
 #include <cstdint>
 
+#include "kernels/cpu/bf16-inl.h"
 #include "kernels/cpu/chunks.h"
 #include "kernels/cpu/microkernel-inl.h"
 
@@ -46,8 +47,9 @@ struct WinogradPlane {
 };
 
 /// Where the channels of a tile's 6x6 input pixels begin; `zeros` for those in the padding.
-inline void patch_pixels(const float* (&pixels)[kPoints], const float* x, const WinogradPlane& plane,
-                         const WinogradTile& tile, const float* zeros) {
+template <class act>
+void patch_pixels(const act* (&pixels)[kPoints], const act* x, const WinogradPlane& plane,
+                  const WinogradTile& tile, const act* zeros) {
   x += tile.image * plane.height * plane.width * plane.channels;
   for (int64_t i = 0; i < kPatchSide; ++i) {
     for (int64_t j = 0; j < kPatchSide; ++j) {
@@ -88,22 +90,23 @@ HWY_INLINE void transform_input(Vector (&v)[6], const Vector (&d)[6]) {
   v[5] = hn::MulAdd(outer, d[1], hn::NegMulAdd(middle, d[3], d[5]));
 }
 
-/// Transforms a patch, whose pixels' channels begin at `pixels`, to to[point * point_pitch + channel].
-HWY_INLINE void transform_patch(float* to, int64_t point_pitch, const float* const (&pixels)[kPoints],
+/// Transforms a patch, whose pixels' channels begin at `pixels`, to to[point * point_pitch + channel]:
+/// floats, or neighbouring channels in pairs.
+template <class To, class act>
+HWY_INLINE void transform_patch(To* to, int64_t point_pitch, const act* const (&pixels)[kPoints],
                                 int64_t channels) {
-  const Lanes t;
   for (int64_t c = 0; c < channels; c += kLanes) {
     Vector columns[6][6];  // [y][x], transformed along y
     for (int x = 0; x < 6; ++x) {
       Vector d[6], v[6];
-      for (int y = 0; y < 6; ++y) d[y] = hn::LoadU(t, pixels[y * 6 + x] + c);
+      for (int y = 0; y < 6; ++y) d[y] = load(pixels[y * 6 + x] + c);
       transform_input(v, d);
       for (int y = 0; y < 6; ++y) columns[y][x] = v[y];
     }
     for (int y = 0; y < 6; ++y) {
       Vector v[6];
       transform_input(v, columns[y]);
-      for (int x = 0; x < 6; ++x) hn::Store(v[x], t, to + (y * 6 + x) * point_pitch + c);
+      for (int x = 0; x < 6; ++x) store(v[x], to + (y * 6 + x) * point_pitch + c);
     }
   }
 }

@@ -14,6 +14,8 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include <type_traits>
+
 #include "kernels/cpu/chunks.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/winograd-inl.h"
@@ -25,7 +27,8 @@ namespace signet::cpu {
 constexpr int64_t kPanelColumns = 32;
 constexpr int64_t kFilterChannels = 16;  // transformed by one piece of work
 
-/// Rows of the tile of registers, and of patches in passes the channels in a block and the distance of tiles.
+/// Rows of the tile of registers, and of patches in passes the floats (or pairs) in a block and the distance
+/// of tiles.
 struct WinogradLayout {
   int64_t rows, depth, pitch;
 };
@@ -36,6 +39,17 @@ struct WinogradPass {
   float *patches, *sums;
   const float* filters;
   int64_t begin, end, rows, first_panel;
+};
+
+/// The steps for activations of a type, for one instruction set.
+template <class act>
+struct WinogradSteps {
+  void (*filters)(float* to, int64_t point_pitch, const WinogradConv<act>& conv, int64_t c, int64_t o);
+  void (*chunk)(const WinogradConv<act>& conv, const float* filters, int64_t begin, int64_t end);
+  void (*pass_patches)(const WinogradConv<act>& conv, const WinogradPass& pass, int64_t group);
+  void (*pass_products)(const WinogradConv<act>& conv, const WinogradPass& pass, int64_t panel,
+                        int64_t point);
+  void (*pass_outputs)(const WinogradConv<act>& conv, const WinogradPass& pass, int64_t panel);
 };
 }  // namespace signet::cpu
 #endif
@@ -72,8 +86,22 @@ HWY_INLINE void transform_output(Vector (&y)[4], const Vector (&m)[6]) {
   y[3] = hn::MulAdd(hn::Set(t, kA3), difference_a, hn::MulAdd(hn::Set(t, kB3), difference_b, m[5]));
 }
 
+/// Transformed filters of channel c and kLanes columns, whose taps `tap_of` gives.
+template <class TapOf>
+HWY_INLINE void transform_taps(Vector (&u)[6][6], const TapOf& tap_of) {
+  Vector rows[6][3];
+  for (int64_t x = 0; x < 3; ++x) {
+    Vector g[3], v[6];
+    for (int64_t y = 0; y < 3; ++y) g[y] = tap_of(y * 3 + x);
+    transform_filter(v, g);
+    for (int64_t y = 0; y < 6; ++y) rows[y][x] = v[y];
+  }
+  for (int64_t y = 0; y < 6; ++y) transform_filter(u[y], rows[y]);
+}
+
 /// Transformed filters of kLanes channels and kLanes columns, from (c, o) on.
-HWY_INLINE void transform_filters(float* to, int64_t point_pitch, const WinogradConv& conv, int64_t c,
+template <class act>
+HWY_INLINE void transform_filters(float* to, int64_t point_pitch, const WinogradConv<act>& conv, int64_t c,
                                   int64_t o) {
   const Lanes t;
   // The vectors run along the columns: w's last axis if transposed, else its first.
@@ -85,38 +113,42 @@ HWY_INLINE void transform_filters(float* to, int64_t point_pitch, const Winograd
         for (int64_t j = 0; j < kLanes; ++j) turned[tap][i * kLanes + j] = w[j * 9 * conv.channels + i];
     }
   }
-  for (int64_t i = 0; i < kLanes; ++i) {
-    const auto tap_of = [&](int64_t tap) HWY_ATTR {
-      return conv.transposed ? hn::LoadU(t, conv.w + ((c + i) * 9 + 8 - tap) * conv.columns + o)
-                             : hn::Load(t, turned[tap] + i * kLanes);
+  for (int64_t i = 0; i < kLanes; i += kPerSlot<act>, to += kPanelColumns) {
+    const auto transform = [&](Vector(&u)[6][6], int64_t channel) HWY_ATTR {
+      transform_taps(u, [&](int64_t tap) HWY_ATTR {
+        return conv.transposed ? hn::LoadU(t, conv.w + ((c + channel) * 9 + 8 - tap) * conv.columns + o)
+                               : hn::Load(t, turned[tap] + channel * kLanes);
+      });
     };
-    Vector rows[6][3];
-    for (int64_t x = 0; x < 3; ++x) {
-      Vector g[3], u[6];
-      for (int64_t y = 0; y < 3; ++y) g[y] = tap_of(y * 3 + x);
-      transform_filter(u, g);
-      for (int64_t y = 0; y < 6; ++y) rows[y][x] = u[y];
+    Vector u[6][6];
+    transform(u, i);
+#if HWY_TARGET == HWY_AVX3
+    if constexpr (kPerSlot<act> == 2) {
+      Vector next[6][6];
+      transform(next, i + 1);
+      for (int64_t y = 0; y < 6; ++y)
+        for (int64_t x = 0; x < 6; ++x) u[y][x] = make_pairs(u[y][x], next[y][x]);
     }
-    for (int64_t y = 0; y < 6; ++y) {
-      Vector u[6];
-      transform_filter(u, rows[y]);
-      for (int64_t x = 0; x < 6; ++x) hn::Store(u[x], t, to + (y * 6 + x) * point_pitch + i * kPanelColumns);
-    }
+#endif
+    for (int64_t y = 0; y < 6; ++y)
+      for (int64_t x = 0; x < 6; ++x) hn::Store(u[y][x], t, to + (y * 6 + x) * point_pitch);
   }
 }
 
 /// Transformed filters of kFilterChannels channels from c on and a panel of columns from o on, to
-/// to[point * point_pitch + channel * kPanelColumns + column].
-void winograd_filters(float* to, int64_t point_pitch, const WinogradConv& conv, int64_t c, int64_t o) {
+/// to[point * point_pitch + channel (or pair) * kPanelColumns + column].
+template <class act>
+void winograd_filters(float* to, int64_t point_pitch, const WinogradConv<act>& conv, int64_t c, int64_t o) {
   for (int64_t i = 0; i < kFilterChannels; i += kLanes)
     for (int64_t j = 0; j < kPanelColumns; j += kLanes)
-      transform_filters(to + i * kPanelColumns + j, point_pitch, conv, c + i, o + j);
+      transform_filters(to + i / kPerSlot<act> * kPanelColumns + j, point_pitch, conv, c + i, o + j);
 }
 
 /// The 4x4 outputs of a tile for kLanes columns from `column` on, of which `rows` by `across` lie inside; the
 /// 36 sums are point_pitch apart.
-HWY_INLINE void finish_outputs(const WinogradConv& conv, const float* sums, int64_t point_pitch, int64_t at,
-                               int64_t column, int64_t rows, int64_t across) {
+template <class act>
+HWY_INLINE void finish_outputs(const WinogradConv<act>& conv, const float* sums, int64_t point_pitch,
+                               int64_t at, int64_t column, int64_t rows, int64_t across) {
   const Lanes t;
   Vector half[4][6];
   for (int x = 0; x < 6; ++x) {
@@ -132,17 +164,18 @@ HWY_INLINE void finish_outputs(const WinogradConv& conv, const float* sums, int6
       const int64_t place = at + (i * conv.out_width() + j) * conv.columns + column;
       auto v = y[j];
       if (conv.bias) v = hn::Add(v, hn::LoadU(t, conv.bias + column));
-      if (conv.residual) v = hn::Add(v, hn::LoadU(t, conv.residual + place));
+      if (conv.residual) v = hn::Add(v, load(conv.residual + place));
       // NaN <= 0 is false, so NaN stays.
       if (conv.relu) v = hn::IfThenZeroElse(hn::Le(v, hn::Zero(t)), v);
-      hn::StoreU(v, t, conv.out + place);
+      store(v, conv.out + place);
     }
   }
 }
 
 /// A panel's outputs of tiles [begin, end), from their sums [point][tile][kPanelColumns].
-HWY_INLINE void finish_tiles(const WinogradConv& conv, const float* sums, int64_t point_pitch, int64_t begin,
-                             int64_t end, int64_t panel) {
+template <class act>
+HWY_INLINE void finish_tiles(const WinogradConv<act>& conv, const float* sums, int64_t point_pitch,
+                             int64_t begin, int64_t end, int64_t panel) {
   const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
   for (int64_t tile = begin; tile < end; ++tile, sums += kPanelColumns) {
     const auto [image, y, x] = winograd_tile(grid, tile);
@@ -156,9 +189,10 @@ HWY_INLINE void finish_tiles(const WinogradConv& conv, const float* sums, int64_
 
 using PointKernel = void (*)(float*, const float*, const float*, int64_t, bool, const float*);
 
-template <int kRowPitch>
+template <class act, int kRowPitch>
 constexpr PointKernel kPointKernel =
-    multiply_tile<kTileRows, kTileVectors, Panel::by_row, int(kPanelColumns), kRowPitch>;
+    multiply_tile<kTileRows, kTileVectors, Panel::by_row, int(kPanelColumns), kRowPitch,
+                  kPerSlot<act> == 1 ? Operand::floats : Operand::pairs>;
 
 struct Patches {
   PointKernel kernel;
@@ -166,33 +200,44 @@ struct Patches {
 };
 
 /// Rows of transformed patches lie an odd number of cache lines apart, to spread over all sets of the cache.
-HWY_INLINE Patches choose_patches(int64_t channels) {
-  if (channels <= 32) return {kPointKernel<48>, 48};
-  if (channels <= 64) return {kPointKernel<80>, 80};
-  if (channels <= 128) return {kPointKernel<144>, 144};
-  return {kPointKernel<272>, 272};
+template <class act>
+HWY_INLINE Patches choose_patches(int64_t depth) {
+  if (depth <= 32) return {kPointKernel<act, 48>, 48};
+  if (depth <= 64) return {kPointKernel<act, 80>, 80};
+  if (depth <= 128) return {kPointKernel<act, 144>, 144};
+  return {kPointKernel<act, 272>, 272};
 }
 
-/// Tiles [begin, end); filters is [panel][point][channel][kPanelColumns].
-void winograd_chunk(const WinogradConv& conv, const float* filters, int64_t begin, int64_t end) {
-  const auto [kernel, pitch] = choose_patches(conv.channels);
+/// A pixel outside of the image.
+template <class act>
+HWY_INLINE const act* zero_pixel(int64_t channels) {
+  float* zeros = scratch(Scratch::right, channels / kPerSlot<act>);
+  std::fill_n(zeros, channels / kPerSlot<act>, 0.0f);
+  return reinterpret_cast<const act*>(zeros);
+}
+
+/// Tiles [begin, end); filters is [panel][point][channel or pair][kPanelColumns].
+template <class act>
+void winograd_chunk(const WinogradConv<act>& conv, const float* filters, int64_t begin, int64_t end) {
+  const int64_t depth = conv.channels / kPerSlot<act>;
+  const auto [kernel, pitch] = choose_patches<act>(depth);
   const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
   const WinogradPlane plane{conv.height, conv.width, conv.channels, conv.padding};
   const int64_t groups = ceil_div(end - begin, kTileRows), rows = groups * kTileRows;
   const int64_t patch_point = rows * pitch, sum_point = rows * kPanelColumns;
   float* patches = scratch(Scratch::left, kPoints * patch_point);
   float* sums = scratch(Scratch::tile, kPoints * sum_point);
-  float* zeros = scratch(Scratch::right, conv.channels);
-  std::fill_n(zeros, conv.channels, 0.0f);
+  const act* zeros = zero_pixel<act>(conv.channels);
 
-  const float* pixels[kPoints];
+  const act* pixels[kPoints];
   for (int64_t r = 0; r < rows; ++r) {
     // The last group's spare rows repeat the last tile: their sums are dropped.
     patch_pixels(pixels, conv.x, plane, winograd_tile(grid, std::min(begin + r, end - 1)), zeros);
-    transform_patch(patches + r * pitch, patch_point, pixels, conv.channels);
+    transform_patch(reinterpret_cast<act*>(patches + r * pitch), patch_point * kPerSlot<act>, pixels,
+                    conv.channels);
   }
 
-  const int64_t filter_point = conv.channels * kPanelColumns;
+  const int64_t filter_point = depth * kPanelColumns;
   for (int64_t panel = 0; panel < conv.columns / kPanelColumns; ++panel) {
     for (int64_t point = 0; point < kPoints; ++point) {
       const float* filter = filters + (panel * kPoints + point) * filter_point;
@@ -200,7 +245,7 @@ void winograd_chunk(const WinogradConv& conv, const float* filters, int64_t begi
         float* sum = sums + point * sum_point + group * kTileRows * kPanelColumns;
         const float* patch = patches + point * patch_point + group * kTileRows * pitch;
         for (int64_t j = 0; j < kPanelColumns; j += kTileVectors * kLanes)
-          kernel(sum + j, patch, filter + j, conv.channels, false, filter + filter_point);
+          kernel(sum + j, patch, filter + j, depth, false, filter + filter_point);
       }
     }
     finish_tiles(conv, sums, sum_point, begin, end, panel);
@@ -208,42 +253,63 @@ void winograd_chunk(const WinogradConv& conv, const float* filters, int64_t begi
 }
 
 // The same in three passes for filters larger than a cache, each of which is then read once for `pass.rows`
-// tiles. Patches are [block of kDepth channels][point][tile][kPitch], sums
+// tiles. Patches are [block of kDepth channels or pairs][point][tile][kPitch], sums
 // [panel][point][tile][kPanelColumns]; panels are counted from pass.first_panel.
 
-void winograd_pass_patches(const WinogradConv& conv, const WinogradPass& pass, int64_t group) {
+template <class act>
+void winograd_pass_patches(const WinogradConv<act>& conv, const WinogradPass& pass, int64_t group) {
+  constexpr int64_t kBlock = kDepth * kPerSlot<act>;
   const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
-  float* zeros = scratch(Scratch::right, conv.channels);
-  std::fill_n(zeros, conv.channels, 0.0f);
-  const float* pixels[kPoints];
+  const act* zeros = zero_pixel<act>(conv.channels);
+  const act* pixels[kPoints];
   for (int64_t r = group * kTileRows; r < (group + 1) * kTileRows; ++r) {
-    for (int64_t c = 0, block = 0; c < conv.channels; c += kDepth, ++block) {
+    for (int64_t c = 0, block = 0; c < conv.channels; c += kBlock, ++block) {
       patch_pixels(pixels, conv.x + c, {conv.height, conv.width, conv.channels, conv.padding},
                    winograd_tile(grid, std::min(pass.begin + r, pass.end - 1)), zeros);
-      transform_patch(pass.patches + (block * kPoints * pass.rows + r) * kPitch, pass.rows * kPitch, pixels,
-                      std::min(kDepth, conv.channels - c));
+      float* patch = pass.patches + (block * kPoints * pass.rows + r) * kPitch;
+      transform_patch(reinterpret_cast<act*>(patch), pass.rows * kPitch * kPerSlot<act>, pixels,
+                      std::min(kBlock, conv.channels - c));
     }
   }
 }
 
-void winograd_pass_products(const WinogradConv& conv, const WinogradPass& pass, int64_t panel,
+template <class act>
+void winograd_pass_products(const WinogradConv<act>& conv, const WinogradPass& pass, int64_t panel,
                             int64_t point) {
-  const float* filter = pass.filters + (panel * kPoints + point) * conv.channels * kPanelColumns;
-  for (int64_t c = 0, block = 0; c < conv.channels; c += kDepth, ++block, filter += kDepth * kPanelColumns) {
-    const int64_t depth = std::min(kDepth, conv.channels - c);
+  const int64_t total = conv.channels / kPerSlot<act>;
+  const float* filter = pass.filters + (panel * kPoints + point) * total * kPanelColumns;
+  for (int64_t k = 0, block = 0; k < total; k += kDepth, ++block, filter += kDepth * kPanelColumns) {
+    const int64_t depth = std::min(kDepth, total - k);
     for (int64_t r = 0; r < pass.rows; r += kTileRows) {
       float* sum = pass.sums + ((panel * kPoints + point) * pass.rows + r) * kPanelColumns;
       const float* patch = pass.patches + ((block * kPoints + point) * pass.rows + r) * kPitch;
       for (int64_t j = 0; j < kPanelColumns; j += kTileVectors * kLanes)
-        kPointKernel<int(kPitch)>(sum + j, patch, filter + j, depth, block > 0,
-                                  filter + kDepth * kPanelColumns + r * kPanelColumns);
+        kPointKernel<act, int(kPitch)>(sum + j, patch, filter + j, depth, block > 0,
+                                       filter + kDepth * kPanelColumns + r * kPanelColumns);
     }
   }
 }
 
-void winograd_pass_outputs(const WinogradConv& conv, const WinogradPass& pass, int64_t panel) {
+template <class act>
+void winograd_pass_outputs(const WinogradConv<act>& conv, const WinogradPass& pass, int64_t panel) {
   finish_tiles(conv, pass.sums + panel * kPoints * pass.rows * kPanelColumns, pass.rows * kPanelColumns,
                pass.begin, pass.end, pass.first_panel + panel);
+}
+
+template <class act>
+constexpr WinogradSteps<act> kSteps{winograd_filters<act>, winograd_chunk<act>, winograd_pass_patches<act>,
+                                    winograd_pass_products<act>, winograd_pass_outputs<act>};
+
+WinogradSteps<float> winograd_steps() {
+  return kSteps<float>;
+}
+// None where the processor has no products of pairs.
+WinogradSteps<BFloat16> winograd_steps_bf16() {
+#if HWY_TARGET == HWY_AVX3
+  return kSteps<BFloat16>;
+#else
+  return {};
+#endif
 }
 
 }  // namespace HWY_NAMESPACE
@@ -254,11 +320,8 @@ HWY_AFTER_NAMESPACE();
 namespace signet::cpu {
 
 HWY_EXPORT(winograd_layout);
-HWY_EXPORT(winograd_filters);
-HWY_EXPORT(winograd_chunk);
-HWY_EXPORT(winograd_pass_patches);
-HWY_EXPORT(winograd_pass_products);
-HWY_EXPORT(winograd_pass_outputs);
+HWY_EXPORT(winograd_steps);
+HWY_EXPORT(winograd_steps_bf16);
 
 namespace {
 // Floats of transformed patches and of sums in a chunk: about half of an L2 cache.
@@ -267,27 +330,40 @@ constexpr int64_t kChunks = 16;
 // Groups of tiles in a pass, and panels whose transformed filters are held at a time.
 constexpr int64_t kPassGroups = 16, kHeldPanels = 8;
 
-/// filters [panel - begin][point][channel][kPanelColumns] of panels [begin, end).
-void transform_panels(float* filters, const WinogradConv& conv, int64_t begin, int64_t end) {
-  const int64_t filter_point = conv.channels * kPanelColumns, blocks = conv.channels / kFilterChannels;
-  const auto transform = HWY_DYNAMIC_DISPATCH(winograd_filters);
+template <class act>
+WinogradSteps<act> steps() {
+  if constexpr (std::is_same_v<act, float>) {
+    return HWY_DYNAMIC_DISPATCH(winograd_steps)();
+  } else {
+    return HWY_DYNAMIC_DISPATCH(winograd_steps_bf16)();
+  }
+}
+
+/// filters [panel - begin][point][channel or pair][kPanelColumns] of panels [begin, end).
+template <class act>
+void transform_panels(float* filters, const WinogradConv<act>& conv, int64_t begin, int64_t end) {
+  const int64_t filter_point = conv.channels / kPerSlot<act> * kPanelColumns,
+                blocks = conv.channels / kFilterChannels;
+  const auto transform = steps<act>().filters;
   parallel_for(blocks * (end - begin), [&](int64_t block) {
     const int64_t panel = block / blocks, c = block % blocks * kFilterChannels;
-    transform(filters + panel * kPoints * filter_point + c * kPanelColumns, filter_point, conv, c,
-              (begin + panel) * kPanelColumns);
+    transform(filters + panel * kPoints * filter_point + c / kPerSlot<act> * kPanelColumns, filter_point,
+              conv, c, (begin + panel) * kPanelColumns);
   });
 }
 
-void winograd_in_passes(const WinogradConv& conv, int64_t total) {
+template <class act>
+void winograd_in_passes(const WinogradConv<act>& conv, int64_t total) {
   const auto [group, depth, pitch] = HWY_DYNAMIC_DISPATCH(winograd_layout)();
-  const int64_t panels = conv.columns / kPanelColumns, blocks = ceil_div(conv.channels, depth);
+  const int64_t panels = conv.columns / kPanelColumns, total_depth = conv.channels / kPerSlot<act>;
+  const int64_t blocks = ceil_div(total_depth, depth);
   const int64_t most = std::min(kPassGroups, ceil_div(total, group)) * group;
   // Filters that are transformed for one pass are used once: a few are held at a time.
   const int64_t held = conv.filters || total > most ? panels : std::min(kHeldPanels, panels);
   float* patches = scratch(Scratch::partials, blocks * kPoints * most * pitch);
   float* sums = scratch(Scratch::left, held * kPoints * most * kPanelColumns);
   float* transformed =
-      conv.filters ? nullptr : scratch(Scratch::weights, held * kPoints * conv.channels * kPanelColumns);
+      conv.filters ? nullptr : scratch(Scratch::weights, held * kPoints * total_depth * kPanelColumns);
   for (int64_t begin = 0; begin < total; begin += most) {
     const int64_t end = std::min(total, begin + most), groups = ceil_div(end - begin, group);
     WinogradPass pass{.patches = patches,
@@ -297,15 +373,15 @@ void winograd_in_passes(const WinogradConv& conv, int64_t total) {
                       .end = end,
                       .rows = groups * group,
                       .first_panel = 0};
-    const auto transform = HWY_DYNAMIC_DISPATCH(winograd_pass_patches);
+    const auto transform = steps<act>().pass_patches;
     parallel_for(groups, [&](int64_t i) { transform(conv, pass, i); });
     for (int64_t first = 0; first < panels; first += held) {
       const int64_t count = std::min(held, panels - first);
       pass.first_panel = first;
       if (transformed && begin == 0) transform_panels(transformed, conv, first, first + count);
-      const auto multiply = HWY_DYNAMIC_DISPATCH(winograd_pass_products);
+      const auto multiply = steps<act>().pass_products;
       parallel_for(kPoints * count, [&](int64_t i) { multiply(conv, pass, i % count, i / count); });
-      const auto finish = HWY_DYNAMIC_DISPATCH(winograd_pass_outputs);
+      const auto finish = steps<act>().pass_outputs;
       parallel_for(count, [&](int64_t panel) { finish(conv, pass, panel); });
     }
   }
@@ -318,29 +394,38 @@ bool winograd_applies(const Conv2dShape& s, int64_t channels, int64_t columns, i
          channels > 0 && channels % kFilterChannels == 0;
 }
 
-void winograd_transform_filters(float* filters, const WinogradConv& conv) {
+template <class act>
+void winograd_transform_filters(float* filters, const WinogradConv<act>& conv) {
   transform_panels(filters, conv, 0, conv.columns / kPanelColumns);
 }
 
-void winograd(const WinogradConv& conv) {
+template <class act>
+void winograd(const WinogradConv<act>& conv) {
   const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
   if (grid.total == 0) return;
   const auto [rows, depth, pitch] = HWY_DYNAMIC_DISPATCH(winograd_layout)();
+  // Then the filters are larger than a cache.
   if (conv.channels > depth) return winograd_in_passes(conv, grid.total);
 
+  const int64_t slots = conv.channels / kPerSlot<act>;
   const float* filters = conv.filters;
   if (!filters) {
-    float* transformed = scratch(Scratch::weights, kPoints * conv.channels * conv.columns);
+    float* transformed = scratch(Scratch::weights, kPoints * slots * conv.columns);
     winograd_transform_filters(transformed, conv);
     filters = transformed;
   }
-  const int64_t fitting = kResident / (kPoints * (conv.channels + kPanelColumns)) / rows;
+  const int64_t fitting = kResident / (kPoints * (slots + kPanelColumns)) / rows;
   const int64_t wanted = ceil_div(ceil_div(grid.total, kChunks), rows);
   const int64_t tiles = std::clamp<int64_t>(std::min(fitting, wanted), 1, grid.total) * rows;
-  const auto chunk = HWY_DYNAMIC_DISPATCH(winograd_chunk);
+  const auto chunk = steps<act>().chunk;
   parallel_ranges(grid.total, tiles,
                   [&](int64_t begin, int64_t end, int64_t) { chunk(conv, filters, begin, end); });
 }
+
+template void winograd_transform_filters<float>(float*, const WinogradConv<float>&);
+template void winograd_transform_filters<BFloat16>(float*, const WinogradConv<BFloat16>&);
+template void winograd<float>(const WinogradConv<float>&);
+template void winograd<BFloat16>(const WinogradConv<BFloat16>&);
 
 }  // namespace signet::cpu
 #endif

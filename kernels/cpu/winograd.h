@@ -11,8 +11,12 @@ namespace signet::cpu {
 
 /// The convolution of x [batch, height, width, channels] with 3x3 filters, padded by `padding` on every side,
 /// into out [batch, height + 2 padding - 2, width + 2 padding - 2, columns].
+///
+/// With act = BFloat16 the transformed images and filters are rounded to bfloat16 and multiplied in pairs,
+/// which the processor has to be able to (bf16_products.h).
+template <class act>
 struct WinogradConv {
-  const float* x = nullptr;
+  const act* x = nullptr;
   int64_t batch = 0, height = 0, width = 0, channels = 0, columns = 0, padding = 0;
 
   /// w[o, ky, kx, c], OHWI. With `transposed` c is the column and o the channel summed over, and the filter
@@ -24,9 +28,9 @@ struct WinogradConv {
 
   /// out = relu(convolution + bias[columns] + residual); residual is laid out as out, may be out itself, and
   /// may be null like bias.
-  float* out = nullptr;
+  act* out = nullptr;
   const float* bias = nullptr;
-  const float* residual = nullptr;
+  const act* residual = nullptr;
   bool relu = false;
 
   int64_t out_height() const { return height + 2 * padding - 2; }
@@ -37,17 +41,20 @@ struct WinogradConv {
 /// `columns`.
 bool winograd_applies(const Conv2dShape& shape, int64_t channels, int64_t columns, int64_t padding);
 
-/// filters[36 * channels * columns], aligned to 64 bytes, for this process. Requires winograd_applies.
-void winograd_transform_filters(float* filters, const WinogradConv& conv);
+/// filters[36 * channels * columns of act], aligned to 64 bytes, for this process. Requires winograd_applies.
+template <class act>
+void winograd_transform_filters(float* filters, const WinogradConv<act>& conv);
 
 /// Requires winograd_applies. The rounding error is about 2.5 times that of direct summation.
-void winograd(const WinogradConv& conv);
+template <class act>
+void winograd(const WinogradConv<act>& conv);
 
 /// The gradient by the weights: dw [outputs, 3, 3, channels] of the convolution of x [batch, height, width,
 /// channels], padded by `padding`, for the cotangent dy [batch, out_height, out_width, outputs].
+template <class act>
 struct WinogradGradient {
-  const float* x = nullptr;
-  const float* dy = nullptr;
+  const act* x = nullptr;
+  const act* dy = nullptr;
   int64_t batch = 0, height = 0, width = 0, channels = 0, outputs = 0, padding = 0;
 
   int64_t out_height() const { return height + 2 * padding - 2; }
@@ -58,10 +65,12 @@ bool winograd_weight_applies(const Conv2dShape& shape);
 
 /// How many partial gradients, one after another in memory, `winograd` wants to write; their sum in that
 /// order is the gradient. Depends on the shape alone.
-int64_t winograd_copies(const WinogradGradient& gradient);
+template <class act>
+int64_t winograd_copies(const WinogradGradient<act>& gradient);
 
 /// Writes (or, a single one, adds) `copies` = winograd_copies partial gradients. Requires
 /// winograd_weight_applies.
-void winograd(float* dw, int64_t copies, bool accumulate, const WinogradGradient& gradient);
+template <class act>
+void winograd(float* dw, int64_t copies, bool accumulate, const WinogradGradient<act>& gradient);
 
 }  // namespace signet::cpu

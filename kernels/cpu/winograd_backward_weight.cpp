@@ -15,6 +15,7 @@
 #include "hwy/highway.h"
 
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/cpu/chunks.h"
 #include "kernels/cpu/scratch.h"
@@ -31,6 +32,9 @@ struct WinogradGradientChunk {
   bool accumulate;
   int64_t begin, end, output, outputs, channel, channels;
 };
+template <class act>
+using WinogradGradientKernel = void (*)(const WinogradGradient<act>&, const WinogradGradientChunk&);
+
 // Tiles transformed before their products are added up.
 constexpr int64_t kBlockTiles = 32;
 }  // namespace signet::cpu
@@ -69,30 +73,40 @@ HWY_INLINE void transform_weights(Vector (&w)[3], const Vector (&m)[6]) {
   w[2] = hn::MulAdd(hn::Set(t, kA2), sum_a, hn::MulAdd(hn::Set(t, kB2), sum_b, m[5]));
 }
 
-/// Transforms one tile of dy, to to[point * point_pitch + output / kGroup * group_pitch + output % kGroup].
-HWY_INLINE void transform_dy(float* to, int64_t point_pitch, int64_t group_pitch,
-                             const float* const (&pixels)[kOutSide * kOutSide], int64_t outputs) {
-  const Lanes t;
-  alignas(64) float row[kLanes];
+/// Transforms one tile of dy, to to[point * outputs + output].
+template <class act>
+HWY_INLINE void transform_dy(float* to, const act* const (&pixels)[kOutSide * kOutSide], int64_t outputs) {
   for (int64_t o = 0; o < outputs; o += kLanes) {
     Vector columns[6][4];  // [y][x], transformed along y
     for (int x = 0; x < 4; ++x) {
       Vector g[4], u[6];
-      for (int y = 0; y < 4; ++y) g[y] = hn::LoadU(t, pixels[y * 4 + x] + o);
+      for (int y = 0; y < 4; ++y) g[y] = load(pixels[y * 4 + x] + o);
       transform_gradient(u, g);
       for (int y = 0; y < 6; ++y) columns[y][x] = u[y];
     }
     for (int y = 0; y < 6; ++y) {
       Vector u[6];
       transform_gradient(u, columns[y]);
-      for (int x = 0; x < 6; ++x) {
-        hn::Store(u[x], t, row);
-        float* point = to + (y * 6 + x) * point_pitch + o / kGroup * group_pitch;
-        for (int i = 0; i < kLanes; i += kGroup, point += group_pitch)
-          std::memcpy(point, row + i, sizeof(float) * kGroup);
-      }
+      for (int x = 0; x < 6; ++x) store(u[x], to + (y * 6 + x) * outputs + o);
     }
   }
+}
+
+/// One step of the sums over tiles, from the transforms of as many tiles as it has operands, `count` floats
+/// each and one after another in `rows`: to to[i / width * pitch + i % width] for each point's i, points
+/// being to_point and from_point apart.
+template <class act>
+HWY_INLINE void place_step(float* to, int64_t to_point, int64_t width, int64_t pitch, float* rows,
+                           int64_t from_point, [[maybe_unused]] int64_t count) {
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (kPerSlot<act> == 2)
+    for (int64_t i = 0; i < count; i += kLanes)
+      store(make_pairs(load(rows + i), load(rows + count + i)), rows + i);
+#endif
+  for (int64_t point = 0; point < kPoints; ++point)
+    for (int64_t i = 0; i < from_point; i += width)
+      std::memcpy(to + point * to_point + i / width * pitch, rows + point * from_point + i,
+                  sizeof(float) * size_t(width));
 }
 
 /// dw of one output and kLanes channels = or += A' sums A, the 36 sums point_pitch apart.
@@ -116,50 +130,70 @@ HWY_INLINE void finish_weights(float* dw, int64_t tap_pitch, const float* sums, 
   }
 }
 
-void winograd_gradient_chunk(const WinogradGradient& g, const WinogradGradientChunk& chunk) {
+template <class act>
+void winograd_gradient_chunk(const WinogradGradient<act>& g, const WinogradGradientChunk& chunk) {
+  constexpr int64_t kTogether = kPerSlot<act>;  // tiles in a step of the sums
+  constexpr int64_t kSteps = kBlockTiles / kTogether;
   const WinogradTiles grid = winograd_tiles(g.batch, g.out_height(), g.out_width());
   const WinogradPlane plane{g.height, g.width, g.channels, g.padding};
   const int64_t groups = chunk.outputs / kGroup, panels = chunk.channels / kWidth;
-  // Left: [point][group][tile][kGroup]. Right: [point][panel][tile][kWidth]. Sums: [point][panel][group]
+  // Left: [point][group][step][kGroup]. Right: [point][panel][step][kWidth]. Sums: [point][panel][group]
   // tiles.
   constexpr int64_t kTile = kGroup * kWidth;
-  const int64_t left_point = chunk.outputs * kBlockTiles, right_point = chunk.channels * kBlockTiles;
+  const int64_t left_point = chunk.outputs * kSteps, right_point = chunk.channels * kSteps;
   const int64_t sums_point = chunk.outputs * chunk.channels;
   float* left = scratch(Scratch::left, kPoints * left_point);
   float* right = scratch(Scratch::right, kPoints * right_point);
   float* sums = scratch(Scratch::tile, kPoints * sums_point);
-  float* row = scratch(Scratch::row, kPoints * chunk.channels + std::max(g.channels, g.outputs));
-  float* zeros = row + kPoints * chunk.channels;
-  std::fill_n(zeros, std::max(g.channels, g.outputs), 0.0f);
-  const auto product = multiply_tile<kGroup, 2, Panel::by_step, kWidth>;
+  const int64_t most = std::max(g.channels, g.outputs);
+  float* rows = scratch(Scratch::row, kTogether * kPoints * std::max(chunk.channels, chunk.outputs) + most);
+  float* zero_floats = rows + kTogether * kPoints * std::max(chunk.channels, chunk.outputs);
+  std::fill_n(zero_floats, most, 0.0f);
+  const act* zeros = reinterpret_cast<const act*>(zero_floats);
+  const auto product = multiply_tile < kGroup, 2, Panel::by_step, kWidth, int(kPitch),
+             kTogether == 1 ? Operand::floats : Operand::pairs > ;
 
   for (int64_t begin = chunk.begin; begin < chunk.end; begin += kBlockTiles) {
-    const int64_t tiles = std::min(kBlockTiles, chunk.end - begin);
-    for (int64_t i = 0; i < tiles; ++i) {
-      const WinogradTile tile = winograd_tile(grid, begin + i);
-      const float* pixels[kPoints];
-      patch_pixels(pixels, g.x + chunk.channel, plane, tile, zeros);
-      transform_patch(row, chunk.channels, pixels, chunk.channels);
-      for (int64_t point = 0; point < kPoints; ++point)
-        for (int64_t panel = 0; panel < panels; ++panel)
-          std::memcpy(right + point * right_point + (panel * kBlockTiles + i) * kWidth,
-                      row + point * chunk.channels + panel * kWidth, sizeof(float) * kWidth);
-      const float* gradients[kOutSide * kOutSide];
-      for (int64_t y = 0; y < kOutSide; ++y) {
-        for (int64_t x = 0; x < kOutSide; ++x) {
-          const bool inside = tile.y + y < g.out_height() && tile.x + x < g.out_width();
-          const int64_t pixel = (tile.image * g.out_height() + tile.y + y) * g.out_width() + tile.x + x;
-          gradients[y * kOutSide + x] = inside ? g.dy + pixel * g.outputs + chunk.output : zeros;
+    const int64_t tiles = std::min(kBlockTiles, chunk.end - begin), steps = ceil_div(tiles, kTogether);
+    for (int64_t step = 0; step < steps; ++step) {
+      const int64_t patch = kPoints * chunk.channels, gradient = kPoints * chunk.outputs;
+      for (int64_t i = 0; i < kTogether; ++i) {
+        if (step * kTogether + i == tiles) {
+          std::fill_n(rows + i * patch, patch, 0.0f);
+          continue;
         }
+        const act* pixels[kPoints];
+        patch_pixels(pixels, g.x + chunk.channel, plane, winograd_tile(grid, begin + step * kTogether + i),
+                     zeros);
+        transform_patch(rows + i * patch, chunk.channels, pixels, chunk.channels);
       }
-      transform_dy(left + i * kGroup, left_point, kBlockTiles * kGroup, gradients, chunk.outputs);
+      place_step<act>(right + step * kWidth, right_point, kWidth, kSteps * kWidth, rows, chunk.channels,
+                      patch);
+      for (int64_t i = 0; i < kTogether; ++i) {
+        if (step * kTogether + i == tiles) {
+          std::fill_n(rows + i * gradient, gradient, 0.0f);
+          continue;
+        }
+        const WinogradTile tile = winograd_tile(grid, begin + step * kTogether + i);
+        const act* gradients[kOutSide * kOutSide];
+        for (int64_t y = 0; y < kOutSide; ++y) {
+          for (int64_t x = 0; x < kOutSide; ++x) {
+            const bool inside = tile.y + y < g.out_height() && tile.x + x < g.out_width();
+            const int64_t pixel = (tile.image * g.out_height() + tile.y + y) * g.out_width() + tile.x + x;
+            gradients[y * kOutSide + x] = inside ? g.dy + pixel * g.outputs + chunk.output : zeros;
+          }
+        }
+        transform_dy(rows + i * gradient, gradients, chunk.outputs);
+      }
+      place_step<act>(left + step * kGroup, left_point, kGroup, kSteps * kGroup, rows, chunk.outputs,
+                      gradient);
     }
     for (int64_t point = 0; point < kPoints; ++point) {
       float* sum = sums + point * sums_point;
       for (int64_t panel = 0; panel < panels; ++panel)
         for (int64_t group = 0; group < groups; ++group, sum += kTile)
-          product(sum, left + point * left_point + group * kBlockTiles * kGroup,
-                  right + point * right_point + panel * kBlockTiles * kWidth, tiles, begin > chunk.begin,
+          product(sum, left + point * left_point + group * kSteps * kGroup,
+                  right + point * right_point + panel * kSteps * kWidth, steps, begin > chunk.begin,
                   sum + kTile);
     }
   }
@@ -172,6 +206,18 @@ void winograd_gradient_chunk(const WinogradGradient& g, const WinogradGradientCh
   }
 }
 
+WinogradGradientKernel<float> winograd_gradient() {
+  return winograd_gradient_chunk<float>;
+}
+// None where the processor has no products of pairs.
+WinogradGradientKernel<BFloat16> winograd_gradient_bf16() {
+#if HWY_TARGET == HWY_AVX3
+  return winograd_gradient_chunk<BFloat16>;
+#else
+  return nullptr;
+#endif
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace signet::cpu
 HWY_AFTER_NAMESPACE();
@@ -179,7 +225,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace signet::cpu {
 
-HWY_EXPORT(winograd_gradient_chunk);
+HWY_EXPORT(winograd_gradient);
+HWY_EXPORT(winograd_gradient_bf16);
 
 namespace {
 // Outputs and channels of a chunk come in multiples of this; its 36 sums of kMostOutputs by as many channels
@@ -187,6 +234,15 @@ namespace {
 constexpr int64_t kUnit = 32, kMostOutputs = 64, kResident = 36 << 12;
 // Chunks wanted, and tiles that make a copy of dw worth its merging.
 constexpr int64_t kChunks = 16, kTileGrain = 64;
+
+template <class act>
+WinogradGradientKernel<act> gradient_kernel() {
+  if constexpr (std::is_same_v<act, float>) {
+    return HWY_DYNAMIC_DISPATCH(winograd_gradient)();
+  } else {
+    return HWY_DYNAMIC_DISPATCH(winograd_gradient_bf16)();
+  }
+}
 }  // namespace
 
 bool winograd_weight_applies(const Conv2dShape& s) {
@@ -195,7 +251,8 @@ bool winograd_weight_applies(const Conv2dShape& s) {
          s.in_channels % kUnit == 0 && s.out_channels > 0 && s.out_channels % kUnit == 0;
 }
 
-int64_t winograd_copies(const WinogradGradient& g) {
+template <class act>
+int64_t winograd_copies(const WinogradGradient<act>& g) {
   const int64_t tiles = winograd_tiles(g.batch, g.out_height(), g.out_width()).total;
   const int64_t parts = (g.channels / kUnit) * ceil_div(g.outputs, kMostOutputs);
   const int64_t wanted =
@@ -203,7 +260,8 @@ int64_t winograd_copies(const WinogradGradient& g) {
   return ceil_div(tiles, ceil_div(tiles, wanted));  // none of them empty
 }
 
-void winograd(float* dw, int64_t copies, bool accumulate, const WinogradGradient& g) {
+template <class act>
+void winograd(float* dw, int64_t copies, bool accumulate, const WinogradGradient<act>& g) {
   const int64_t tiles = winograd_tiles(g.batch, g.out_height(), g.out_width()).total;
   const int64_t outputs = g.outputs % kMostOutputs == 0 ? kMostOutputs
                           : g.outputs <= kMostOutputs   ? g.outputs
@@ -212,7 +270,7 @@ void winograd(float* dw, int64_t copies, bool accumulate, const WinogradGradient
   while (g.channels % (2 * channels) == 0 && 2 * channels * outputs * kPoints <= kResident) channels *= 2;
   const int64_t across = g.channels / channels, parts = across * (g.outputs / outputs);
   const int64_t range = ceil_div(tiles, copies);
-  const auto kernel = HWY_DYNAMIC_DISPATCH(winograd_gradient_chunk);
+  const auto kernel = gradient_kernel<act>();
   parallel_for(copies * parts, [&](int64_t chunk) {
     const int64_t copy = chunk / parts, part = chunk % parts;
     kernel(g, {.dw = dw + copy * g.outputs * 9 * g.channels,
@@ -225,6 +283,11 @@ void winograd(float* dw, int64_t copies, bool accumulate, const WinogradGradient
                .channels = channels});
   });
 }
+
+template int64_t winograd_copies<float>(const WinogradGradient<float>&);
+template int64_t winograd_copies<BFloat16>(const WinogradGradient<BFloat16>&);
+template void winograd<float>(float*, int64_t, bool, const WinogradGradient<float>&);
+template void winograd<BFloat16>(float*, int64_t, bool, const WinogradGradient<BFloat16>&);
 
 }  // namespace signet::cpu
 #endif

@@ -36,8 +36,7 @@ __device__ __forceinline__ void store(T* to, const Pack<T, kWidth>& values) {
 /// Whether every pointer may be read and written as packs of four; a null pointer may.
 template <class... T>
 bool allow_packs(const T*... pointers) {
-  static_assert(((sizeof(T) == 4) && ...), "a pack of four is 16 bytes");
-  return ((reinterpret_cast<uintptr_t>(pointers) % 16 == 0) && ...);
+  return ((reinterpret_cast<uintptr_t>(pointers) % (4 * sizeof(T)) == 0) && ...);
 }
 
 /// The number of this thread in a grid of one dimension, and how many threads the grid has.

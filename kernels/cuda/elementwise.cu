@@ -36,6 +36,20 @@ struct Add {
   }
 };
 
+template <class To, class From>
+struct Cast {
+  To* y;
+  const From* x;
+
+  template <int kWidth>
+  __device__ void at(int64_t i) const {
+    const auto in = load<kWidth>(x + i);
+    Pack<To, kWidth> out;
+    for (int j = 0; j < kWidth; ++j) out.v[j] = To(in.v[j]);
+    store(y + i, out);
+  }
+};
+
 struct Scale {
   float* y;
   const float* x;
@@ -129,6 +143,14 @@ void fill(float* y, double value, int64_t n) {
 
 void add(float* y, const float* a, const float* b, int64_t n) {
   for_each(n, allow_packs(y, a, b), Add{y, a, b});
+}
+
+void to_bf16(BFloat16* y, const float* x, int64_t n) {
+  for_each(n, allow_packs(y, x), Cast<BFloat16, float>{y, x});
+}
+
+void from_bf16(float* y, const BFloat16* x, int64_t n) {
+  for_each(n, allow_packs(y, x), Cast<float, BFloat16>{y, x});
 }
 
 void scale(float* y, const float* x, double alpha, int64_t n) {

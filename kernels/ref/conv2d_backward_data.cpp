@@ -18,24 +18,24 @@ int64_t output_place(int64_t i, int64_t k, int64_t out_size, const Conv2dShape& 
 
 }  // namespace
 
-template <class real>
-void conv2d_backward_data(real* dx, const real* dy, const real* w, Accumulate accumulate,
+template <class act>
+void conv2d_backward_data(act* dx, const act* dy, const Real<act>* w, Accumulate accumulate,
                           const Conv2dShape& s) {
   for (int64_t b = 0; b < s.batch; ++b) {
     for (int64_t iy = 0; iy < s.in_height; ++iy) {
       for (int64_t ix = 0; ix < s.in_width; ++ix) {
         for (int64_t c = 0; c < s.in_channels; ++c) {
-          Sum<real> sum = 0;
+          Sum<act> sum = 0;
           for (int64_t ky = 0; ky < s.kernel_height; ++ky) {
             const int64_t oy = output_place(iy, ky, s.out_height(), s);
             if (oy < 0) continue;
             for (int64_t kx = 0; kx < s.kernel_width; ++kx) {
               const int64_t ox = output_place(ix, kx, s.out_width(), s);
               if (ox < 0) continue;
-              const real* pixel = dy + ((b * s.out_height() + oy) * s.out_width() + ox) * s.out_channels;
+              const act* pixel = dy + ((b * s.out_height() + oy) * s.out_width() + ox) * s.out_channels;
               for (int64_t o = 0; o < s.out_channels; ++o) {
                 const int64_t tap = ((o * s.kernel_height + ky) * s.kernel_width + kx) * s.in_channels + c;
-                sum += Sum<real>(w[tap]) * Sum<real>(pixel[o]);
+                sum += Sum<act>(w[tap]) * Sum<act>(pixel[o]);
               }
             }
           }
@@ -46,6 +46,6 @@ void conv2d_backward_data(real* dx, const real* dy, const real* w, Accumulate ac
   }
 }
 
-SIGNET_INSTANTIATE(conv2d_backward_data);
+SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_backward_data);
 
 }  // namespace signet::ref

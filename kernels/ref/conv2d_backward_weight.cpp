@@ -8,14 +8,14 @@
 
 namespace signet::ref {
 
-template <class real>
-void conv2d_backward_weight(real* dw, const real* dy, const real* x, Accumulate accumulate,
+template <class act>
+void conv2d_backward_weight(Real<act>* dw, const act* dy, const act* x, Accumulate accumulate,
                             const Conv2dShape& s) {
   for (int64_t o = 0; o < s.out_channels; ++o) {
     for (int64_t ky = 0; ky < s.kernel_height; ++ky) {
       for (int64_t kx = 0; kx < s.kernel_width; ++kx) {
         for (int64_t c = 0; c < s.in_channels; ++c) {
-          Sum<real> sum = 0;
+          Sum<act> sum = 0;
           for (int64_t b = 0; b < s.batch; ++b) {
             for (int64_t oy = 0; oy < s.out_height(); ++oy) {
               const int64_t iy = oy * s.stride + ky * s.dilation - s.padding;
@@ -25,7 +25,7 @@ void conv2d_backward_weight(real* dw, const real* dy, const real* x, Accumulate 
                 if (ix < 0 || ix >= s.in_width) continue;
                 const int64_t out = ((b * s.out_height() + oy) * s.out_width() + ox) * s.out_channels + o;
                 const int64_t in = ((b * s.in_height + iy) * s.in_width + ix) * s.in_channels + c;
-                sum += Sum<real>(dy[out]) * Sum<real>(x[in]);
+                sum += Sum<act>(dy[out]) * Sum<act>(x[in]);
               }
             }
           }
@@ -36,6 +36,6 @@ void conv2d_backward_weight(real* dw, const real* dy, const real* x, Accumulate 
   }
 }
 
-SIGNET_INSTANTIATE(conv2d_backward_weight);
+SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_backward_weight);
 
 }  // namespace signet::ref

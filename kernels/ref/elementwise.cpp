@@ -9,9 +9,19 @@ void fill(real* y, double value, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] = real(value);
 }
 
+template <class act>
+void add(act* y, const act* a, const act* b, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = act(Sum<act>(a[i]) + Sum<act>(b[i]));
+}
+
 template <class real>
-void add(real* y, const real* a, const real* b, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
+void to_bf16(BFloat16* y, const real* x, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = BFloat16(float(std::real(x[i])));
+}
+
+template <class real>
+void from_bf16(real* y, const BFloat16* x, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = real(float(x[i]));
 }
 
 template <class real>
@@ -26,15 +36,15 @@ void sum_of_squares(real* y, const real* x, int64_t n) {
   *y = real(sum);
 }
 
-template <class real>
-void relu_forward(real* y, const real* x, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) y[i] = relu(x[i]);
+template <class act>
+void relu_forward(act* y, const act* x, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = act(relu(Sum<act>(x[i])));
 }
 
 // The derivative of max(x, 0) is 1 above zero and taken as 0 at it, so the output tells as much as the input.
-template <class real>
-void relu_backward(real* dx, const real* dy, const real* y, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) dx[i] = std::real(y[i]) > 0 ? dy[i] : real(0);
+template <class act>
+void relu_backward(act* dx, const act* dy, const act* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) dx[i] = std::real(Sum<act>(y[i])) > 0 ? dy[i] : act(0);
 }
 
 // "Inverted" dropout: survivors are scaled up in training, so that evaluation has nothing to do (Srivastava
@@ -48,11 +58,13 @@ void dropout(real* y, const real* x, double probability, const PhiloxKey* key, i
 }
 
 SIGNET_INSTANTIATE(fill);
-SIGNET_INSTANTIATE(add);
+SIGNET_INSTANTIATE_ACTIVATIONS(add);
+SIGNET_INSTANTIATE(to_bf16);
+SIGNET_INSTANTIATE(from_bf16);
 SIGNET_INSTANTIATE(scale);
 SIGNET_INSTANTIATE(sum_of_squares);
-SIGNET_INSTANTIATE(relu_forward);
-SIGNET_INSTANTIATE(relu_backward);
+SIGNET_INSTANTIATE_ACTIVATIONS(relu_forward);
+SIGNET_INSTANTIATE_ACTIVATIONS(relu_backward);
 SIGNET_INSTANTIATE(dropout);
 
 }  // namespace signet::ref

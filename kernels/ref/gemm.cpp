@@ -31,17 +31,17 @@ void broadcast_rows(real* y, const real* x, int64_t rows, int64_t cols) {
 }
 
 // The transpose of broadcast_rows, seen as a linear map: hence its gradient.
-template <class real>
-void sum_rows(real* y, const real* x, int64_t rows, int64_t cols, Accumulate accumulate) {
+template <class act>
+void sum_rows(Real<act>* y, const act* x, int64_t rows, int64_t cols, Accumulate accumulate) {
   for (int64_t col = 0; col < cols; ++col) {
-    Sum<real> sum = 0;
-    for (int64_t row = 0; row < rows; ++row) sum += Sum<real>(x[row * cols + col]);
+    Sum<act> sum = 0;
+    for (int64_t row = 0; row < rows; ++row) sum += Sum<act>(x[row * cols + col]);
     store(y[col], sum, accumulate);
   }
 }
 
 SIGNET_INSTANTIATE(gemm);
 SIGNET_INSTANTIATE(broadcast_rows);
-SIGNET_INSTANTIATE(sum_rows);
+SIGNET_INSTANTIATE_ACTIVATIONS(sum_rows);
 
 }  // namespace signet::ref

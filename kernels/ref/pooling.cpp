@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "kernels/ref/scalar.h"
 
@@ -9,8 +10,8 @@ namespace signet::ref {
 
 // The search starts at the window's first pixel inside the plane and moves on for a greater value, or for
 // NaN: hence the first of equals.
-template <class real>
-void maxpool_forward(real* y, int32_t* index, const real* x, const Pool2dShape& s) {
+template <class act>
+void maxpool_forward(act* y, int32_t* index, const act* x, const Pool2dShape& s) {
   for (int64_t b = 0; b < s.batch; ++b) {
     for (int64_t oy = 0; oy < s.out_height(); ++oy) {
       for (int64_t ox = 0; ox < s.out_width(); ++ox) {
@@ -26,8 +27,8 @@ void maxpool_forward(real* y, int32_t* index, const real* x, const Pool2dShape& 
           for (int64_t iy = top; iy < bottom; ++iy) {
             for (int64_t ix = left; ix < right; ++ix) {
               const int64_t place = iy * s.in_width + ix;
-              const double value = std::real(pixel(place));
-              if (value > std::real(pixel(best)) || std::isnan(value)) best = place;
+              const double value = std::real(Sum<act>(pixel(place)));
+              if (value > std::real(Sum<act>(pixel(best))) || std::isnan(value)) best = place;
             }
           }
           const int64_t out = ((b * s.out_height() + oy) * s.out_width() + ox) * s.channels + c;
@@ -40,42 +41,45 @@ void maxpool_forward(real* y, int32_t* index, const real* x, const Pool2dShape& 
 }
 
 // Windows overlap when stride < kernel, so a pixel may have won several of them.
-template <class real>
-void maxpool_backward(real* dx, const real* dy, const int32_t* index, const Pool2dShape& s) {
+template <class act>
+void maxpool_backward(act* dx, const act* dy, const int32_t* index, const Pool2dShape& s) {
   const int64_t in_pixels = s.in_height * s.in_width, out_pixels = s.out_height() * s.out_width();
+  std::vector<Sum<act>> plane(static_cast<size_t>(in_pixels));
   for (int64_t b = 0; b < s.batch; ++b) {
     for (int64_t c = 0; c < s.channels; ++c) {
-      for (int64_t i = 0; i < in_pixels; ++i) dx[(b * in_pixels + i) * s.channels + c] = 0;
+      std::fill(plane.begin(), plane.end(), Sum<act>(0));
       for (int64_t o = 0; o < out_pixels; ++o) {
         const int64_t out = (b * out_pixels + o) * s.channels + c;
-        dx[(b * in_pixels + index[out]) * s.channels + c] += dy[out];
+        plane[size_t(index[out])] += Sum<act>(dy[out]);
       }
+      for (int64_t i = 0; i < in_pixels; ++i)
+        dx[(b * in_pixels + i) * s.channels + c] = act(plane[size_t(i)]);
     }
   }
 }
 
-template <class real>
-void global_avgpool_forward(real* y, const real* x, int64_t batch, int64_t pixels, int64_t channels) {
+template <class act>
+void global_avgpool_forward(Real<act>* y, const act* x, int64_t batch, int64_t pixels, int64_t channels) {
   for (int64_t b = 0; b < batch; ++b) {
     for (int64_t c = 0; c < channels; ++c) {
-      Sum<real> sum = 0;
-      for (int64_t i = 0; i < pixels; ++i) sum += Sum<real>(x[(b * pixels + i) * channels + c]);
-      y[b * channels + c] = real(sum / double(pixels));
+      Sum<act> sum = 0;
+      for (int64_t i = 0; i < pixels; ++i) sum += Sum<act>(x[(b * pixels + i) * channels + c]);
+      y[b * channels + c] = Real<act>(sum / double(pixels));
     }
   }
 }
 
-template <class real>
-void global_avgpool_backward(real* dx, const real* dy, int64_t batch, int64_t pixels, int64_t channels) {
+template <class act>
+void global_avgpool_backward(act* dx, const Real<act>* dy, int64_t batch, int64_t pixels, int64_t channels) {
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t i = 0; i < pixels; ++i)
       for (int64_t c = 0; c < channels; ++c)
-        dx[(b * pixels + i) * channels + c] = real(Sum<real>(dy[b * channels + c]) / double(pixels));
+        dx[(b * pixels + i) * channels + c] = act(Sum<act>(dy[b * channels + c]) / double(pixels));
 }
 
-SIGNET_INSTANTIATE(maxpool_forward);
-SIGNET_INSTANTIATE(maxpool_backward);
-SIGNET_INSTANTIATE(global_avgpool_forward);
-SIGNET_INSTANTIATE(global_avgpool_backward);
+SIGNET_INSTANTIATE_ACTIVATIONS(maxpool_forward);
+SIGNET_INSTANTIATE_ACTIVATIONS(maxpool_backward);
+SIGNET_INSTANTIATE_ACTIVATIONS(global_avgpool_forward);
+SIGNET_INSTANTIATE_ACTIVATIONS(global_avgpool_backward);
 
 }  // namespace signet::ref

@@ -16,9 +16,9 @@
 
 namespace signet::ref {
 
-/// What a sum of `real` is kept in: double for float, so that only the last rounding is float's.
+/// What a sum of `real` is kept in: double for float and bfloat16, so that only the last rounding is theirs.
 template <class real>
-using Sum = std::conditional_t<std::is_same_v<real, float>, double, real>;
+using Sum = std::conditional_t<std::is_same_v<Real<real>, float>, double, real>;
 
 /// max(x, 0), letting NaN through: a comparison with NaN is false.
 template <class T>
@@ -40,10 +40,14 @@ Sum<real> value_or_zero(const real* pointer, int64_t i) {
 
 }  // namespace signet::ref
 
-/// Emits one kernel for the three scalars; the declaration in functions.h leaves nothing to repeat.
+/// Emits one kernel for the three scalars, or for these and bfloat16; the declarations leave nothing to
+/// repeat.
 // NOLINTBEGIN(bugprone-macro-parentheses): a name to declare takes no parentheses
 #define SIGNET_INSTANTIATE(kernel)                  \
   template decltype(kernel<float>) kernel<float>;   \
   template decltype(kernel<double>) kernel<double>; \
   template decltype(kernel<std::complex<double>>) kernel<std::complex<double>>
+#define SIGNET_INSTANTIATE_ACTIVATIONS(kernel) \
+  SIGNET_INSTANTIATE(kernel);                  \
+  template decltype(kernel<BFloat16>) kernel<BFloat16>
 // NOLINTEND(bugprone-macro-parentheses)

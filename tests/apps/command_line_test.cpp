@@ -90,7 +90,7 @@ TEST_CASE("what is unknown is named, with what may have been meant") {
   check_refused(folder, {"cv", "--data", "x", "--device", "cuda"}, {"--device cuda: ", "use --device cpu"});
   ::unsetenv("CUDA_VISIBLE_DEVICES");
   ::unsetenv("SIGNET_SIMT_DEVICES");
-  check_refused(folder, {"cv", "--data", "x", "--precision", "bf16"}, {"--precision bf16", "f32"});
+  check_refused(folder, {"cv", "--data", "x", "--precision", "tf32"}, {"--precision tf32", "CUDA"});
   check_refused(folder, {"bench", "inference"}, {"'inference' is unknown", "infer, step, layer4"});
   check_refused(folder, {"study", "--data", "x", "--models", "mlp", "--finetune-folds", "two"},
                 {"--finetune-folds two", "best, all"});

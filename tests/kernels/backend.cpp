@@ -41,15 +41,19 @@ void restrict_processor() {
   hwy::GetChosenTarget().Update(kProcessor & ~(best - 1));
 }
 
-constexpr Kernels<float> kCpuKernels = {
+template <class act>
+constexpr Kernels<act> kCpuKernels = {
 #define SIGNET_TEST_ENTRY(name) &cpu::name,
     SIGNET_TEST_KERNELS(SIGNET_TEST_ENTRY)
+#undef SIGNET_TEST_ENTRY
+#define SIGNET_TEST_ENTRY(name) &cpu::name<act>,
+        SIGNET_TEST_ACTIVATION_KERNELS(SIGNET_TEST_ENTRY)
 #undef SIGNET_TEST_ENTRY
 };
 
 constexpr Kernels<float> kCudaKernels = {
 #define SIGNET_TEST_ENTRY(name) &cuda::name,
-    SIGNET_TEST_KERNELS(SIGNET_TEST_ENTRY)
+    SIGNET_TEST_KERNELS(SIGNET_TEST_ENTRY) SIGNET_TEST_ACTIVATION_KERNELS(SIGNET_TEST_ENTRY)
 #undef SIGNET_TEST_ENTRY
 };
 
@@ -75,12 +79,25 @@ template Backend<float> reference_backend<float>();
 template Backend<double> reference_backend<double>();
 template Backend<std::complex<double>> reference_backend<std::complex<double>>();
 
-std::vector<Backend<float>> cpu_backends() {
-  std::vector<Backend<float>> backends{host_backend("cpu", kCpuKernels, restrict_processor<1>)};
+template Backend<BFloat16> reference_backend<BFloat16>();
+
+namespace {
+template <class act>
+std::vector<Backend<act>> backends_of_processor() {
+  std::vector<Backend<act>> backends{host_backend("cpu", kCpuKernels<act>, restrict_processor<1>)};
   if (kProcessor & (HWY_AVX2 - 1))
-    backends.push_back(host_backend("cpu (at most AVX2)", kCpuKernels, restrict_processor<HWY_AVX2>));
-  backends.push_back(host_backend("cpu (baseline)", kCpuKernels, restrict_processor<2 * HWY_AVX2>));
+    backends.push_back(host_backend("cpu (at most AVX2)", kCpuKernels<act>, restrict_processor<HWY_AVX2>));
+  backends.push_back(host_backend("cpu (baseline)", kCpuKernels<act>, restrict_processor<2 * HWY_AVX2>));
   return backends;
+}
+}  // namespace
+
+std::vector<Backend<float>> cpu_backends() {
+  return backends_of_processor<float>();
+}
+
+std::vector<Backend<BFloat16>> cpu_bf16_backends() {
+  return backends_of_processor<BFloat16>();
 }
 
 std::vector<Backend<float>> cuda_backends() {

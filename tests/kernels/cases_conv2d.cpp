@@ -45,7 +45,7 @@ OpCase forward_case(const Conv2dShape& s, bool bias, bool residual, bool relu, b
 OpCase prepared_case(const char* kernel, const Conv2dShape& s) {
   OpCase op = forward_case(s, true, true, true);
   op.kernel = kernel;
-  op.args.push_back(workspace("prepared", s.prepared_size()));
+  op.args.push_back(workspace("prepared", s.prepared_bytes() / int64_t(sizeof(BFloat16))));
   op.call = [=](const auto& k, Pointers p) {
     k.conv2d_prepare(p[5], p[2], s);
     k.conv2d_forward_prepared(p[0], p[1], p[5], p[3], p[4], true, s);

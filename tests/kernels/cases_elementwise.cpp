@@ -23,6 +23,26 @@ OpCase add_case(int64_t n) {
           .may_alias = {{0, 1}, {0, 2}}};
 }
 
+OpCase to_bf16_case(int64_t n) {
+  Data data("to_bf16");
+  return {.kernel = "to_bf16",
+          .options = fmt::format("n={}", n),
+          .args = {raw("y", Role::output, std::vector<BFloat16>(size_t(n))),
+                   input("x", data.uniform(n, -1e3, 1e3))},
+          .call = [=](const auto& k, Pointers p) { k.to_bf16(p[0], p[1], n); }};
+}
+
+OpCase from_bf16_case(int64_t n) {
+  Data data("from_bf16");
+  std::vector<BFloat16> values;
+  for (const double value : data.uniform(n, -1e3, 1e3)) values.emplace_back(float(value));
+  return {.kernel = "from_bf16",
+          .options = fmt::format("n={}", n),
+          .args = {output("y", n), raw("x", Role::input, values)},
+          .call = [=](const auto& k, Pointers p) { k.from_bf16(p[0], p[1], n); },
+          .exact = true};
+}
+
 OpCase sum_of_squares_case(int64_t n) {
   Data data("sum_of_squares");
   return {.kernel = "sum_of_squares",
@@ -79,6 +99,8 @@ void add_elementwise(Suite& suite, Scale scale) {
   for (const int64_t n : sizes) {
     suite.cases.push_back(fill_case(n));
     suite.cases.push_back(add_case(n));
+    suite.cases.push_back(to_bf16_case(n));
+    suite.cases.push_back(from_bf16_case(n));
     suite.cases.push_back(sum_of_squares_case(n));
     suite.gradients.push_back(self_adjoint("scale", fmt::format("n={}", n), n,
                                            [=](const auto& k, Pointers p) { k.scale(p[0], p[1], -0.3, n); }));

@@ -62,8 +62,9 @@ real* shifted(const AnyPointer& pointer, int64_t offset) {
   return pointer.address ? static_cast<real*>(pointer.address) + offset : nullptr;
 }
 
-template <class real>
-void call_sgd_steps(const Kernels<real>& k, Pointers p, int64_t count, double momentum, bool first_step) {
+template <class act>
+void call_sgd_steps(const Kernels<act>& k, Pointers p, int64_t count, double momentum, bool first_step) {
+  using real = Real<act>;
   std::vector<SgdTensor<real>> tensors;
   for_each_tensor(count, [&](int64_t at, int64_t n) {
     tensors.push_back({shifted<real>(p[0], at), shifted<real>(p[1], at), shifted<real>(p[2], at), n});
@@ -80,8 +81,9 @@ OpCase sgd_together(int64_t count, double momentum, bool first_step) {
   return op;
 }
 
-template <class real>
-void call_adam_steps(const Kernels<real>& k, Pointers p, int64_t count, bool decoupled) {
+template <class act>
+void call_adam_steps(const Kernels<act>& k, Pointers p, int64_t count, bool decoupled) {
+  using real = Real<act>;
   std::vector<AdamTensor<real>> tensors;
   for_each_tensor(count, [&](int64_t at, int64_t n) {
     tensors.push_back({shifted<real>(p[0], at), shifted<real>(p[1], at), shifted<real>(p[2], at),

@@ -84,7 +84,7 @@ TEST_CASE("prepared weights give the bits of those they were made from, in batch
     Data data("prepared");
     const OpCase op{.args = {output("y", s.out_size()), output("again", s.out_size()),
                              input("x", data.uniform(s.in_size())), input("w", data.uniform(s.weight_size())),
-                             workspace("prepared", s.prepared_size())},
+                             workspace("prepared", s.prepared_bytes())},
                     .call = [=](const auto& k, Pointers p) {
                       k.conv2d_forward(p[0], p[2], p[3], nullptr, nullptr, true, s);
                       k.conv2d_prepare(p[4], p[3], prepared_for);

@@ -1,6 +1,10 @@
 #include "tests/kernels/op_case.h"
 
+#include <fstream>
 #include <limits>
+#include <map>
+#include <regex>
+#include <set>
 
 #include "tests/kernels/op_run.h"
 
@@ -45,6 +49,46 @@ OpCase linked_backward(const Gradient& gradient, bool rounded) {
     }
   }
   return backward;
+}
+
+namespace {
+
+/// The names of the activations among the parameters of each kernel.
+const std::map<std::string, std::set<std::string>>& activations() {
+  static const auto kernels = [] {
+    std::map<std::string, std::set<std::string>> map;
+    std::ifstream file(SIGNET_SOURCE_DIR "/kernels/activations.h");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::regex declaration(R"(\nKERNEL void (\w+)\(([^)]*)\))"), parameter(R"(ACT\* (\w+))");
+    for (std::sregex_iterator kernel(text.begin(), text.end(), declaration), end; kernel != end; ++kernel) {
+      const std::string parameters = kernel->str(2);
+      auto& names = map[kernel->str(1)];
+      for (std::sregex_iterator p(parameters.begin(), parameters.end(), parameter); p != end; ++p)
+        names.insert(p->str(1));
+    }
+    // Its cases prepare weights and then use them.
+    map.at("conv2d_prepare") = map.at("conv2d_forward_prepared");
+    return map;
+  }();
+  return kernels;
+}
+
+}  // namespace
+
+bool takes_activations(const OpCase& op) {
+  return activations().contains(op.kernel);
+}
+
+bool is_activation(const OpCase& op, const Arg& arg) {
+  return takes_activations(op) && activations().at(op.kernel).contains(arg.name);
+}
+
+OpCase with_bf16_inputs(OpCase op) {
+  for (Arg& arg : op.args) {
+    if (!is_activation(op, arg)) continue;
+    for (double& value : arg.values) value = BFloat16(float(value));
+  }
+  return op;
 }
 
 Data::Data(const std::string& label) : state_(14695981039346656037u) {

@@ -24,20 +24,22 @@ struct AnyPointer {
 };
 using Pointers = std::span<const AnyPointer>;
 
-/// A generic lambda (const Kernels<real>&, Pointers), kept for the three scalars.
+/// A generic lambda (const Kernels<real>&, Pointers), kept for all scalars.
 struct Call {
   std::function<void(const Kernels<float>&, Pointers)> in_float;
   std::function<void(const Kernels<double>&, Pointers)> in_double;
   std::function<void(const Kernels<std::complex<double>>&, Pointers)> in_complex;
+  std::function<void(const Kernels<BFloat16>&, Pointers)> in_bf16;
 
   Call() = default;
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, Call>) Call(F f)
-      : in_float(f), in_double(f), in_complex(f) {}
+      : in_float(f), in_double(f), in_complex(f), in_bf16(f) {}
 
   void operator()(const Kernels<float>& k, Pointers p) const { in_float(k, p); }
   void operator()(const Kernels<double>& k, Pointers p) const { in_double(k, p); }
   void operator()(const Kernels<std::complex<double>>& k, Pointers p) const { in_complex(k, p); }
+  void operator()(const Kernels<BFloat16>& k, Pointers p) const { in_bf16(k, p); }
 };
 
 enum class Role {
@@ -109,6 +111,14 @@ struct Suite {
 
 /// The backward case with what the forward pass of ref::<double> saves filled in, rounded to float or not.
 OpCase linked_backward(const Gradient& gradient, bool rounded = true);
+
+/// Whether kernels/activations.h declares the kernel, and its parameter of that name as an activation: read
+/// from the file itself.
+bool takes_activations(const OpCase& op);
+bool is_activation(const OpCase& op, const Arg& arg);
+
+/// The case with its activations rounded to bfloat16.
+OpCase with_bf16_inputs(OpCase op);
 
 /// Reproducible test data; every value is exact in float.
 class Data {

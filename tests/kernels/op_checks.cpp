@@ -38,10 +38,12 @@ double directional_derivative(const Gradient& gradient, int arg, const std::vect
 
 }  // namespace
 
-Expected expect(const OpCase& op) {
+namespace {
+template <class real>
+Expected expect_in(const OpCase& op) {
   Expected expected{.values = run(op, reference_backend<double>()),
-                    .float_values = run(op, reference_backend<float>()),
-                    .raw = output_bytes(op, reference_backend<float>()),
+                    .rounded_values = run(op, reference_backend<real>()),
+                    .raw = output_bytes(op, reference_backend<real>()),
                     .tolerance = std::vector<double>(op.args.size()),
                     .input_rounding = std::vector<double>(op.args.size())};
   std::vector<double> movement(op.args.size());
@@ -59,16 +61,40 @@ Expected expect(const OpCase& op) {
   return expected;
 }
 
+bool is_product(const OpCase& op) {
+  return op.kernel == "gemm" || op.kernel.starts_with("conv2d");
+}
+}  // namespace
+
+Expected expect(const OpCase& op) {
+  return expect_in<float>(op);
+}
+Expected expect_bf16(const OpCase& op) {
+  return expect_in<BFloat16>(op);
+}
+
 double tolerance_of(const OpCase& op, const Expected& expected, size_t arg, const Backend<float>& backend) {
-  const bool is_product = op.kernel == "gemm" || op.kernel.starts_with("conv2d");
   const double rounded =
-      is_product ? 2 * backend.operand_roundoff / kRoundoff * expected.input_rounding[arg] : 0;
+      is_product(op) ? 2 * backend.operand_roundoff / kRoundoff * expected.input_rounding[arg] : 0;
   return expected.tolerance[arg] + rounded;
 }
 
-std::string parity_failure(const OpCase& op, const Expected& expected, const Backend<float>& backend,
+double tolerance_of(const OpCase& op, const Expected& expected, size_t arg,
+                    const Backend<BFloat16>& /*backend*/) {
+  constexpr double kBf16Roundoff = 0x1p-8;
+  double tolerance = expected.tolerance[arg];
+  if (is_activation(op, op.args[arg])) tolerance += kBf16Roundoff * max_abs(expected.values[arg]);
+  if (is_product(op)) {
+    const bool by_tiles = op.options.find(" of 3x3 stride=1 ") != std::string::npos;
+    tolerance += (by_tiles ? 5 : 2) * kBf16Roundoff / kRoundoff * expected.input_rounding[arg];
+  }
+  return tolerance;
+}
+
+template <class real>
+std::string parity_failure(const OpCase& op, const Expected& expected, const Backend<real>& backend,
                            Placement placement, std::optional<std::pair<int, int>> alias) {
-  Prepared<float> prepared(op, backend, placement, alias);
+  Prepared<real> prepared(op, backend, placement, alias);
   prepared.call();
   std::string failure = prepared.damage();
   for (size_t i = 0; i < op.args.size() && failure.empty(); ++i) {
@@ -80,21 +106,29 @@ std::string parity_failure(const OpCase& op, const Expected& expected, const Bac
       failure =
           difference(prepared.values(int(i)), expected.values[i], tolerance_of(op, expected, i, backend));
       if (op.exact && failure.empty())
-        failure = difference(prepared.values(int(i)), expected.float_values[i], 0);
+        failure = difference(prepared.values(int(i)), expected.rounded_values[i], 0);
     }
     if (!failure.empty()) failure = fmt::format("{}: {}: {}", op.label(), arg.name, failure);
   }
   return failure.empty() ? failure : fmt::format("[{}] {}", backend.name, failure);
 }
 
-std::vector<std::vector<std::byte>> output_bytes(const OpCase& op, const Backend<float>& backend) {
-  Prepared<float> prepared(op, backend, Placement::exact);
+template <class real>
+std::vector<std::vector<std::byte>> output_bytes(const OpCase& op, const Backend<real>& backend) {
+  Prepared<real> prepared(op, backend, Placement::exact);
   prepared.call();
   std::vector<std::vector<std::byte>> bytes(op.args.size());
   for (size_t i = 0; i < op.args.size(); ++i)
     if (op.args[i].is_written()) bytes[i] = prepared.bytes(int(i));
   return bytes;
 }
+
+template std::string parity_failure(const OpCase&, const Expected&, const Backend<float>&, Placement,
+                                    std::optional<std::pair<int, int>>);
+template std::string parity_failure(const OpCase&, const Expected&, const Backend<BFloat16>&, Placement,
+                                    std::optional<std::pair<int, int>>);
+template std::vector<std::vector<std::byte>> output_bytes(const OpCase&, const Backend<float>&);
+template std::vector<std::vector<std::byte>> output_bytes(const OpCase&, const Backend<BFloat16>&);
 
 std::string gradient_failure(const Gradient& gradient) {
   const OpCase op = linked_backward(gradient, false);

@@ -6,9 +6,9 @@
 namespace signet::test {
 
 /// What a kernel in float must give: the results of ref::<double>, with a tolerance for each argument, and
-/// those of ref::<float>, for the cases that are exact.
+/// those of the reference in the kernel's own type, for the cases that are exact.
 struct Expected {
-  std::vector<std::vector<double>> values, float_values;
+  std::vector<std::vector<double>> values, rounded_values;
   std::vector<std::vector<std::byte>> raw;
   std::vector<double> tolerance;
   std::vector<double> input_rounding;  ///< what one rounding of every input may do to the output
@@ -20,6 +20,8 @@ struct Expected {
 /// grow, in whatever order it is taken, when they are independent (Higham and Mary, "A new approach to
 /// probabilistic rounding error analysis", SIAM Journal on Scientific Computing 41, 2019).
 Expected expect(const OpCase& op);
+/// For a case of activations in bfloat16 (with_bf16_inputs).
+Expected expect_bf16(const OpCase& op);
 
 /// The tolerance of one argument on a backend. Where it rounds the operands of products to fewer bits, to
 /// nearest with unit roundoff U, 2 U / u * (u * max |output| + movement) is added: twice, because a single
@@ -29,12 +31,20 @@ Expected expect(const OpCase& op);
 /// Sums of whole numbers stay exact.
 double tolerance_of(const OpCase& op, const Expected& expected, size_t arg, const Backend<float>& backend);
 
-/// Values, guards, inputs and poison of one call.
-std::string parity_failure(const OpCase& op, const Expected& expected, const Backend<float>& backend,
+/// The same where activations are bfloat16, with unit roundoff U = 2^-8, and so are the operands of products.
+/// To the tolerance of float one rounding of an activation is added, U max |output|, and to products what is
+/// said above of rounded operands: by Winograd's algorithm these are the transformed ones, whose rounding
+/// comes out about 2.5 times larger.
+double tolerance_of(const OpCase& op, const Expected& expected, size_t arg, const Backend<BFloat16>& backend);
+
+/// Values, guards, inputs and poison of one call; float or BFloat16.
+template <class real>
+std::string parity_failure(const OpCase& op, const Expected& expected, const Backend<real>& backend,
                            Placement placement, std::optional<std::pair<int, int>> alias = std::nullopt);
 
-/// Every output as bytes, after one call.
-std::vector<std::vector<std::byte>> output_bytes(const OpCase& op, const Backend<float>& backend);
+/// Every output as bytes, after one call; float or BFloat16.
+template <class real>
+std::vector<std::vector<std::byte>> output_bytes(const OpCase& op, const Backend<real>& backend);
 
 /// The backward kernel of ref::<double> against derivatives of the forward kernel, taken by complex step in
 /// random directions.

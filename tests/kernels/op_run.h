@@ -17,6 +17,7 @@ enum class Placement {
 /// that reads beyond an argument or before it writes gives itself away in the result.
 constexpr std::byte kPoison{0xFF};
 
+/// With BFloat16 the activations are of this type and all else is float.
 template <class real>
 class Prepared {
  public:
@@ -99,7 +100,7 @@ class Prepared {
     size_t shift = 0;
     if (arg.role == Role::workspace) placement = Placement::aligned;
     if (placement != Placement::exact) {
-      shift = placement == Placement::misaligned ? (arg.is_raw ? arg.raw_alignment : alignof(real)) : 0;
+      shift = placement == Placement::misaligned ? (arg.is_raw ? arg.raw_alignment : element_size(arg)) : 0;
       block.size += 3 * kGuard;
     }
     block.start = static_cast<std::byte*>(backend_.allocate(block.size));
@@ -112,29 +113,46 @@ class Prepared {
     blocks_.push_back(std::move(block));
   }
 
-  static std::vector<std::byte> contents(const Arg& arg) {
+  std::vector<std::byte> contents(const Arg& arg) const {
     if (arg.is_raw) {
       return arg.role == Role::output ? std::vector<std::byte>(arg.raw.size(), kPoison) : arg.raw;
     }
-    std::vector<std::byte> result(arg.values.size() * sizeof(real), kPoison);
-    for (size_t i = 0; i < arg.values.size() && arg.role != Role::output && arg.role != Role::workspace;
-         ++i) {
-      const auto value = real(arg.values[i]);
-      std::memcpy(result.data() + i * sizeof(real), &value, sizeof value);
+    std::vector<std::byte> result(arg.values.size() * element_size(arg), kPoison);
+    if (arg.role == Role::output || arg.role == Role::workspace) return result;
+    for (size_t i = 0; i < arg.values.size(); ++i) {
+      const auto put = [&](auto value) {
+        std::memcpy(result.data() + i * sizeof value, &value, sizeof value);
+      };
+      if (is_narrow(arg)) {
+        put(BFloat16(float(arg.values[i])));
+      } else {
+        put(Real<real>(arg.values[i]));
+      }
     }
     return result;
   }
 
   std::vector<double> parts(int arg, bool imaginary) const {
     const std::vector<std::byte> data = bytes(arg);
-    std::vector<double> result(data.size() / sizeof(real));
-    for (size_t i = 0; i < result.size(); ++i) {
-      real value;
+    const bool narrow = is_narrow(op_.args[size_t(arg)]);
+    std::vector<double> result(data.size() / element_size(op_.args[size_t(arg)]));
+    const auto get = [&](auto value, size_t i) {
       std::memcpy(&value, data.data() + i * sizeof value, sizeof value);
-      result[i] = imaginary ? std::imag(value) : std::real(value);
+      return value;
+    };
+    for (size_t i = 0; i < result.size(); ++i) {
+      if (narrow) {
+        result[i] = float(get(BFloat16(), i));
+      } else {
+        const Real<real> value = get(Real<real>(), i);
+        result[i] = imaginary ? std::imag(value) : std::real(value);
+      }
     }
     return result;
   }
+
+  bool is_narrow(const Arg& arg) const { return std::is_same_v<real, BFloat16> && is_activation(op_, arg); }
+  size_t element_size(const Arg& arg) const { return is_narrow(arg) ? sizeof(BFloat16) : sizeof(Real<real>); }
 
   const OpCase& op_;
   const Backend<real>& backend_;

@@ -28,26 +28,54 @@ const std::vector<OpCase>& cases() {
 
 }  // namespace
 
-TEST_CASE("every kernel of functions.h is in the table and has an op case") {
-  std::ifstream file(SIGNET_SOURCE_DIR "/kernels/functions.h");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  REQUIRE_FALSE(text.empty());
-  std::set<std::string> declared, listed, covered;
-  const std::string declaration = "\nKERNEL void ";
-  for (size_t at = 0; (at = text.find(declaration, at)) != std::string::npos;) {
-    at += declaration.size();
-    declared.insert(text.substr(at, text.find('(', at) - at));
-  }
-#define SIGNET_TEST_ENTRY(name) listed.insert(#name);
-  SIGNET_TEST_KERNELS(SIGNET_TEST_ENTRY)
-#undef SIGNET_TEST_ENTRY
+TEST_CASE("every kernel that is declared is in the tables and has an op case") {
+  std::set<std::string> covered;
   for (const OpCase& op : cases()) covered.insert(op.kernel);
-  CHECK(declared.size() > 25);
-  for (const std::string& name : declared) {
-    CHECK_MESSAGE(listed.contains(name), name, " is missing in SIGNET_TEST_KERNELS");
-    CHECK_MESSAGE(covered.contains(name), name, " has no op case");
+  const auto check = [&](const char* path, const std::set<std::string>& listed, size_t at_least) {
+    std::ifstream file(std::string(SIGNET_SOURCE_DIR) + path);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    std::set<std::string> declared;
+    const std::string declaration = "\nKERNEL void ";
+    for (size_t at = 0; (at = text.find(declaration, at)) != std::string::npos;) {
+      at += declaration.size();
+      declared.insert(text.substr(at, text.find('(', at) - at));
+    }
+    CHECK(declared.size() >= at_least);
+    for (const std::string& name : declared) {
+      CHECK_MESSAGE(listed.contains(name), name, " is missing in the list of backend.h");
+      CHECK_MESSAGE(covered.contains(name), name, " has no op case");
+    }
+    CHECK(listed == declared);
+  };
+#define SIGNET_TEST_ENTRY(name) #name,
+  check("/kernels/functions.h", {SIGNET_TEST_KERNELS(SIGNET_TEST_ENTRY)}, 18);
+  check("/kernels/activations.h", {SIGNET_TEST_ACTIVATION_KERNELS(SIGNET_TEST_ENTRY)}, 17);
+#undef SIGNET_TEST_ENTRY
+}
+
+TEST_CASE("every backend keeps activations in bfloat16 as the reference does") {
+  std::vector<Backend<BFloat16>> backends = cpu_bf16_backends();
+  backends.insert(backends.begin(), reference_backend<BFloat16>());
+  int compared = 0;
+  for (const OpCase& wide : cases()) {
+    if (!takes_activations(wide)) continue;
+    const OpCase op = with_bf16_inputs(wide);
+    const Expected expected = expect_bf16(op);
+    for (const Backend<BFloat16>& backend : backends) {
+      for (const Placement placement : {Placement::aligned, Placement::misaligned, Placement::exact}) {
+        const std::string failure = parity_failure(op, expected, backend, placement);
+        CHECK_MESSAGE(failure.empty(), failure);
+        ++compared;
+        if (!failure.empty()) break;
+      }
+      for (const auto& alias : op.may_alias) {
+        const std::string failure = parity_failure(op, expected, backend, Placement::aligned, alias);
+        CHECK_MESSAGE(failure.empty(), failure, " (", op.args[size_t(alias.first)].name, " is ",
+                      op.args[size_t(alias.second)].name, ")");
+      }
+    }
   }
-  CHECK(listed == declared);
+  CHECK(compared > 1000);
 }
 
 TEST_CASE("every backend agrees with the reference, wherever its arguments lie") {
@@ -69,21 +97,33 @@ TEST_CASE("every backend agrees with the reference, wherever its arguments lie")
   }
 }
 
-TEST_CASE("the number of threads does not change a bit") {
+namespace {
+
+template <class real>
+void check_threads(const Backend<real>& backend, const std::vector<OpCase>& ops) {
   const ThreadsGuard guard;
   std::vector<std::vector<std::vector<std::byte>>> first;
-  const Backend<float> backend = cpu_backends().front();
   for (const int threads : {1, 2, 3}) {
     set_num_threads(threads);
-    for (size_t i = 0; i < cases().size(); ++i) {
-      auto bytes = output_bytes(cases()[i], backend);
+    for (size_t i = 0; i < ops.size(); ++i) {
+      auto bytes = output_bytes(ops[i], backend);
       if (threads == 1) {
         first.push_back(std::move(bytes));
       } else {
-        CHECK_MESSAGE(bytes == first[i], cases()[i].label(), " differs with ", threads, " threads");
+        CHECK_MESSAGE(bytes == first[i], ops[i].label(), " differs with ", threads, " threads");
       }
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("the number of threads does not change a bit") {
+  check_threads(cpu_backends().front(), cases());
+  std::vector<OpCase> of_activations;
+  for (const OpCase& op : cases())
+    if (takes_activations(op)) of_activations.push_back(op);
+  check_threads(cpu_bf16_backends().front(), of_activations);
 }
 
 TEST_CASE("every backward kernel gives the derivative of its forward kernel") {

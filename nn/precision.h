@@ -1,0 +1,14 @@
+#pragma once
+// In what networks keep their activations: a setting of the process, like its number of threads.
+
+#include "tensor/device.h"
+
+namespace signet::nn {
+
+/// f32 (the default) or bf16: the type that a ResNet's activations and their gradients have on the CPU
+/// between its first convolution and its pooled features. Parameters, their gradients, statistics and sums
+/// stay f32. To be set before a forward pass, not between it and its backward pass.
+void set_activation_type(DType type);
+DType activation_type();
+
+}  // namespace signet::nn
