@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "apps/verbs.h"
-#include "kernels/cpu/bf16_products.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/parallel.h"
 #include "study/process_info.h"
@@ -22,9 +21,7 @@ void print_devices() {
                card.simulated ? ", simulated on the CPU" : "");
   }
   const bool tensor_cores = count > 0 && cuda::device_properties(0).major >= 8;
-  fmt::print("precision  f32 and bf16, which this processor {}{}\n",
-             cpu::has_bf16_products() ? "multiplies" : "widens (slower than f32)",
-             tensor_cores ? "; on cuda:0 also tf32" : "");
+  fmt::print("precision  f32{}\n", tensor_cores ? "; on cuda:0 also tf32 and bf16" : "");
 }
 
 }  // namespace
