@@ -26,12 +26,13 @@ void run_shipped(const Problem& p, const Buffers& b) {
     case Operation::conv_backward_weight:
       return cpu::conv2d_backward_weight(b.out[0], b.in[0], b.in[1], Accumulate::no, p.conv);
     case Operation::batchnorm_forward:
-      return cpu::batchnorm_forward_train<float>(b.out[0], b.out[1], b.out[2], nullptr, nullptr, b.in[0], b.in[1],
-                                          b.in[2], b.in[3], p.relu, 0, kBatchnormEps, p.rows, p.channels);
+      return cpu::batchnorm_forward_train<float>(b.out[0], b.out[1], b.out[2], nullptr, nullptr, b.in[0],
+                                                 b.in[1], b.in[2], b.in[3], p.relu, 0, kBatchnormEps, p.rows,
+                                                 p.channels);
     case Operation::batchnorm_backward:
-      return cpu::batchnorm_backward_train<float>(b.out[0], b.out[3], b.out[1], b.out[2], b.in[0], b.in[1], b.in[2],
-                                           b.in[3], b.in[4], b.in[5], p.relu, Accumulate::no, p.rows,
-                                           p.channels);
+      return cpu::batchnorm_backward_train<float>(b.out[0], b.out[3], b.out[1], b.out[2], b.in[0], b.in[1],
+                                                  b.in[2], b.in[3], b.in[4], b.in[5], p.relu, Accumulate::no,
+                                                  p.rows, p.channels);
   }
 }
 
@@ -53,7 +54,7 @@ class HostPlatform : public Platform {
   void batchnorm_forward(float* y, float* mean, float* inv_std, const float* x, const float* weight,
                          const float* bias, bool relu, int64_t rows, int64_t channels) const override {
     cpu::batchnorm_forward_train<float>(y, mean, inv_std, nullptr, nullptr, x, weight, bias, nullptr, relu, 0,
-                                 kBatchnormEps, rows, channels);
+                                        kBatchnormEps, rows, channels);
   }
 
   /// With warm caches: a layer's input has just been written by the layer before it.

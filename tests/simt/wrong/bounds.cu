@@ -60,7 +60,7 @@ __global__ void misaligned_global_vector(float* data) {
 }
 
 __global__ void misaligned_shared_vector(float* data, unsigned pitch) {
-  __shared__ __align__(16) float tile[4 * 33];
+  __shared__ __align__(16) float tile[5 * 32];
   float4* row = reinterpret_cast<float4*>(tile + threadIdx.x * pitch);
   *row = make_float4(data[0], data[1], data[2], data[3]);  // caught: misaligned_shared_vector
   __syncthreads();
