@@ -12,6 +12,7 @@
 #include "kernels/parallel.h"
 #include "models/checkpoint_file.h"
 #include "models/state_dict.h"
+#include "nn/precision.h"
 #include "study/fold_trainer.h"
 #include "study/process_info.h"
 #include "tensor/autograd.h"
@@ -163,7 +164,8 @@ void bench_data(const BenchFlags& flags, Device device) {
 void bench_convolutions(const BenchFlags& flags, Device device) {
   if (device != Device()) fail("bench {}: measures the CPU's kernels; leave --device out", flags.name);
   const auto network = network_for(flags, 1000, device);
-  const LayerBenchOptions options{flags.batch, flags.repetitions, flags.json, flags.svg, flags.output};
+  const LayerBenchOptions options{flags.batch, flags.repetitions, nn::activation_type(),
+                                  flags.json,  flags.svg,         flags.output};
   if (flags.name == "layers") return bench_layers(*network, options);
   if (flags.output.empty()) fail("bench tune: writes a table; name its file with --output");
   bench_tune(*network, options);

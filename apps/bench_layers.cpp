@@ -32,28 +32,30 @@ void each_pass(const std::vector<study::ConvLayer>& layers, Visit visit) {
 void print_json(const study::LayerTime& time, const study::Peak& peak) {
   fmt::print(
       "{{\"layer\": \"{}\", \"count\": {}, \"shape\": \"{}\", \"batch\": {}, \"pass\": \"{}\", "
-      "\"algorithm\": \"{}\", \"ms\": {:.4f}, \"gflops\": {:.2f}, \"share_of_peak\": {:.4f}, "
+      "\"algorithm\": \"{}\", \"activations\": \"{}\", \"ms\": {:.4f}, \"gflops\": {:.2f}, "
+      "\"share_of_peak\": {:.4f}, "
       "\"threads\": {}}}\n",
       time.layer.name, time.layer.count, shape_text(time.layer.shape), time.layer.shape.batch,
-      cpu::name_of(time.pass), cpu::name_of(time.algorithm), time.seconds * kMilli, time.gflops(),
-      time.gflops() / peak.gflops, num_threads());
+      cpu::name_of(time.pass), cpu::name_of(time.algorithm), name_of(time.activations), time.seconds * kMilli,
+      time.gflops(), time.gflops() / peak.gflops, num_threads());
 }
 
 }  // namespace
 
 void bench_layers(models::Network& network, const LayerBenchOptions& options) {
   const auto layers = study::conv_layers(network, options.batch);
-  const auto peak = study::measure_peak();
+  const auto peak = study::measure_peak(options.activations);
   if (!options.json) {
-    fmt::print("{}, batch {}, {} threads; measured peak {:.0f} GFLOP/s, memory {:.1f} GB/s\n",
-               network.architecture(), options.batch, num_threads(), peak.gflops, peak.gbytes_s);
+    fmt::print("{} in {}, batch {}, {} threads; measured peak {:.0f} GFLOP/s, memory {:.1f} GB/s\n",
+               network.architecture(), name_of(options.activations), options.batch, num_threads(),
+               peak.gflops, peak.gbytes_s);
     fmt::print("{:<22} {:<27} {:>2}  {:<15} {:>8} {:>8} {:>6}  {}\n", "layer",
                "image -> filters, window/stride", "n", "pass", "ms", "GFLOP/s", "% peak", "algorithm");
   }
   std::vector<study::LayerTime> times;
   double totals[std::size(kPasses)] = {};
   each_pass(layers, [&](const study::ConvLayer& layer, cpu::ConvPass pass) {
-    const auto time = study::time_layer(layer, pass, options.repetitions);
+    const auto time = study::time_layer(layer, pass, options.activations, options.repetitions);
     totals[size_t(pass)] += time.seconds * layer.count;
     times.push_back(time);
     if (options.json) return print_json(time, peak);
@@ -71,9 +73,10 @@ void bench_layers(models::Network& network, const LayerBenchOptions& options) {
   }
   if (options.svg.empty()) return;
   write_atomically(options.svg,
-                   study::roofline_svg(times, peak,
-                                       fmt::format("Convolutions of {} at batch {}, {} threads",
-                                                   network.architecture(), options.batch, num_threads())));
+                   study::roofline_svg(
+                       times, peak,
+                       fmt::format("Convolutions of {} in {} at batch {}, {} threads", network.architecture(),
+                                   name_of(options.activations), options.batch, num_threads())));
   if (!options.json) fmt::print("roofline: {}\n", options.svg);
 }
 
@@ -82,7 +85,7 @@ void bench_tune(models::Network& network, const LayerBenchOptions& options) {
   each_pass(
       study::conv_layers(network, options.batch), [&](const study::ConvLayer& layer, cpu::ConvPass pass) {
         const auto by_rule = cpu::conv_algorithm(pass, layer.shape);
-        const auto times = study::time_algorithms(layer, pass, options.repetitions);
+        const auto times = study::time_algorithms(layer, pass, options.activations, options.repetitions);
         fmt::print("{:<22} {:<15}", layer.name, cpu::name_of(pass));
         for (const auto& time : times)
           fmt::print("  {} {:.2f} ms", cpu::name_of(time.algorithm), time.seconds * kMilli);

@@ -11,6 +11,7 @@ namespace signet::apps {
 struct LayerBenchOptions {
   int64_t batch = 32;
   int repetitions = 8;
+  DType activations = DType::f32;  ///< or bf16
   bool json = false;
   std::string svg;     ///< where layers draws its roofline; empty: nowhere
   std::string output;  ///< where tune writes its table

@@ -21,7 +21,7 @@ void print_devices() {
                card.simulated ? ", simulated on the CPU" : "");
   }
   const bool tensor_cores = count > 0 && cuda::device_properties(0).major >= 8;
-  fmt::print("precision  f32{}\n", tensor_cores ? "; on cuda:0 also tf32 and bf16" : "");
+  fmt::print("precision  f32, bf16{}\n", tensor_cores ? "; on cuda:0 also tf32" : "");
 }
 
 }  // namespace

@@ -6,30 +6,33 @@
 
 #include "kernels/cpu/peak.h"
 #include "kernels/parallel.h"
+#include "nn/functions.h"
 #include "study/process_info.h"
 #include "tensor/error.h"
+#include "tensor/launch.h"
 
 namespace signet::study {
 namespace {
 
 constexpr double kGiga = 1e9;
 
-Tensor random(const Shape& shape, uint64_t stream) {
-  Tensor x = Tensor::empty(shape);
+Tensor random(const Shape& shape, uint64_t stream, DType dtype = DType::f32) {
+  const Tensor x = Tensor::empty(shape);
   cpu::random_normal(x.data(), 0, 1, {17, stream}, x.size());
-  return x;
+  return nn::cast(x, dtype);
 }
 
 }  // namespace
 
-Peak measure_peak() {
+Peak measure_peak(DType activations) {
   constexpr int64_t kSteps = 20'000'000;
   constexpr int kRepetitions = 5;
   const int threads = num_threads();
   int64_t operations = 0;
   const double compute = median_seconds(1, kRepetitions, [&] {
     parallel_for(threads, [&](int64_t thread) {
-      const int64_t done = cpu::multiply_and_add(kSteps);
+      const int64_t done =
+          activations == DType::bf16 ? cpu::multiply_and_add_bf16(kSteps) : cpu::multiply_and_add(kSteps);
       if (thread == 0) operations = done;
     });
   });
@@ -87,33 +90,38 @@ double LayerTime::gflops() const {
 
 double LayerTime::intensity() const {
   const Conv2dShape& s = layer.shape;
-  const double bytes = double(s.in_size() + s.weight_size() + s.out_size()) * sizeof(float);
+  const double bytes = double(s.in_size() + s.out_size()) * double(size_of(activations)) +
+                       double(s.weight_size()) * sizeof(float);
   return gflops() * seconds * kGiga / bytes;
 }
 
-LayerTime time_layer(const ConvLayer& layer, cpu::ConvPass pass, int repetitions) {
+LayerTime time_layer(const ConvLayer& layer, cpu::ConvPass pass, DType activations, int repetitions) {
   const Conv2dShape& s = layer.shape;
-  const Tensor x = random({s.in_size()}, 1), w = random({s.weight_size()}, 2), y = random({s.out_size()}, 3),
-               bias = random({s.out_channels}, 4);
-  LayerTime time{layer, pass, cpu::conv_algorithm(pass, s), 0};
-  time.seconds = median_seconds(1, repetitions, [&] {
-    switch (pass) {
-      case cpu::ConvPass::forward:
-        return cpu::conv2d_forward<float>(y.data(), x.data(), w.data(), bias.data(), nullptr, true, s);
-      case cpu::ConvPass::backward_data:
-        return cpu::conv2d_backward_data(x.data(), y.data(), w.data(), Accumulate::no, s);
-      case cpu::ConvPass::backward_weight:
-        return cpu::conv2d_backward_weight(w.data(), y.data(), x.data(), Accumulate::no, s);
-    }
+  const Tensor x = random({s.in_size()}, 1, activations), y = random({s.out_size()}, 3, activations),
+               w = random({s.weight_size()}, 2), bias = random({s.out_channels}, 4);
+  LayerTime time{layer, pass, cpu::conv_algorithm(pass, s), activations, 0};
+  with_activations(activations, [&]<class act>() {
+    act *const xs = x.data<act>(), *const ys = y.data<act>();
+    time.seconds = median_seconds(1, repetitions, [&] {
+      switch (pass) {
+        case cpu::ConvPass::forward:
+          return cpu::conv2d_forward<act>(ys, xs, w.data(), bias.data(), nullptr, true, s);
+        case cpu::ConvPass::backward_data:
+          return cpu::conv2d_backward_data<act>(xs, ys, w.data(), Accumulate::no, s);
+        case cpu::ConvPass::backward_weight:
+          return cpu::conv2d_backward_weight<act>(w.data(), ys, xs, Accumulate::no, s);
+      }
+    });
   });
   return time;
 }
 
-std::vector<LayerTime> time_algorithms(const ConvLayer& layer, cpu::ConvPass pass, int repetitions) {
+std::vector<LayerTime> time_algorithms(const ConvLayer& layer, cpu::ConvPass pass, DType activations,
+                                       int repetitions) {
   std::vector<LayerTime> times;
   for (const auto algorithm : cpu::conv_algorithms(pass, layer.shape)) {
     cpu::set_conv_choices({{pass, layer.shape, algorithm}});
-    times.push_back(time_layer(layer, pass, repetitions));
+    times.push_back(time_layer(layer, pass, activations, repetitions));
   }
   cpu::set_conv_choices({});
   std::sort(times.begin(), times.end(),

@@ -12,10 +12,11 @@ namespace signet::study {
 
 /// What this processor can do at best with the threads in use, measured.
 struct Peak {
-  double gflops = 0;    ///< multiply-adds of float in registers, two operations each, 10^9 a second
+  double gflops = 0;    ///< multiply-adds in registers, two operations each, 10^9 a second
   double gbytes_s = 0;  ///< adding two arrays much larger than the caches: bytes read and written, 10^9/s
 };
-Peak measure_peak();
+/// For convolutions of activations of a type, f32 or bf16.
+Peak measure_peak(DType activations);
 
 /// One or more layers of the same shape.
 struct ConvLayer {
@@ -32,6 +33,7 @@ struct LayerTime {
   ConvLayer layer;
   cpu::ConvPass pass = cpu::ConvPass::forward;
   cpu::ConvAlgorithm algorithm = cpu::ConvAlgorithm::implicit_gemm;
+  DType activations = DType::f32;
   double seconds = 0;  ///< median, of one layer
 
   /// Of direct summation, whatever the algorithm saves: 10^9 operations a second.
@@ -41,12 +43,13 @@ struct LayerTime {
 };
 
 /// Median time of a pass by the algorithm that set_conv_choices and the rules choose. Forward is the
-/// inference form with bias and ReLU.
-LayerTime time_layer(const ConvLayer& layer, cpu::ConvPass pass, int repetitions);
+/// inference form with bias and ReLU. activations: f32 or bf16.
+LayerTime time_layer(const ConvLayer& layer, cpu::ConvPass pass, DType activations, int repetitions);
 
 /// Every algorithm that computes the pass, the fastest first. Changes the table of algorithms while it runs
 /// and leaves it empty.
-std::vector<LayerTime> time_algorithms(const ConvLayer& layer, cpu::ConvPass pass, int repetitions);
+std::vector<LayerTime> time_algorithms(const ConvLayer& layer, cpu::ConvPass pass, DType activations,
+                                       int repetitions);
 
 /// The table of algorithms as JSON, and back. Throws Error, naming the source, for what is no such table.
 std::string conv_choices_json(const std::vector<cpu::ConvChoice>& choices);

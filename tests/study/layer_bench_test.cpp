@@ -61,12 +61,17 @@ TEST_CASE("what is chosen is what is timed, and the picture names every layer") 
   const auto network = models::make_network("resnet18", 10, 32, 32);
   const auto layers = conv_layers(*network, 1);
   std::vector<LayerTime> times;
-  for (const auto& layer : layers) times.push_back(time_layer(layer, cpu::ConvPass::forward, 1));
-  const auto tuned = time_algorithms(layers[1], cpu::ConvPass::forward, 1);
+  for (const auto& layer : layers) times.push_back(time_layer(layer, cpu::ConvPass::forward, DType::f32, 1));
+  const auto tuned = time_algorithms(layers[1], cpu::ConvPass::forward, DType::f32, 1);
   REQUIRE(tuned.size() == 2);
   CHECK(tuned[0].seconds <= tuned[1].seconds);
   CHECK(tuned[0].algorithm != tuned[1].algorithm);
   CHECK(cpu::conv_algorithm(cpu::ConvPass::forward, layers[1].shape) == cpu::ConvAlgorithm::winograd);
+  // Half the bytes of images, and the same operations.
+  const LayerTime narrow = time_layer(layers[1], cpu::ConvPass::backward_weight, DType::bf16, 1);
+  CHECK(narrow.seconds > 0);
+  CHECK(narrow.intensity() > times[1].intensity());
+  CHECK(narrow.intensity() < 2 * times[1].intensity());
   const std::string svg = roofline_svg(times, {100, 10}, "Convolutions");
   CHECK(xml_fault(svg) == "");
   for (const auto& layer : layers) CHECK(svg.find(">" + layer.name + "<") != std::string::npos);
