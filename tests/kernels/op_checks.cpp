@@ -36,14 +36,22 @@ double directional_derivative(const Gradient& gradient, int arg, const std::vect
   return derivative;
 }
 
-}  // namespace
+template <class real>
+std::vector<std::vector<std::byte>> written_bytes(const OpCase& op, const Prepared<real>& called) {
+  std::vector<std::vector<std::byte>> bytes(op.args.size());
+  for (size_t i = 0; i < op.args.size(); ++i)
+    if (op.args[i].is_written()) bytes[i] = called.bytes(int(i));
+  return bytes;
+}
 
-namespace {
 template <class real>
 Expected expect_in(const OpCase& op) {
+  const Backend<real> reference = reference_backend<real>();
+  Prepared<real> rounded(op, reference, Placement::exact);
+  rounded.call();
   Expected expected{.values = run(op, reference_backend<double>()),
-                    .rounded_values = run(op, reference_backend<real>()),
-                    .raw = output_bytes(op, reference_backend<real>()),
+                    .rounded_values = written_values(op, rounded),
+                    .raw = written_bytes(op, rounded),
                     .tolerance = std::vector<double>(op.args.size()),
                     .input_rounding = std::vector<double>(op.args.size())};
   std::vector<double> movement(op.args.size());
@@ -117,10 +125,7 @@ template <class real>
 std::vector<std::vector<std::byte>> output_bytes(const OpCase& op, const Backend<real>& backend) {
   Prepared<real> prepared(op, backend, Placement::exact);
   prepared.call();
-  std::vector<std::vector<std::byte>> bytes(op.args.size());
-  for (size_t i = 0; i < op.args.size(); ++i)
-    if (op.args[i].is_written()) bytes[i] = prepared.bytes(int(i));
-  return bytes;
+  return written_bytes(op, prepared);
 }
 
 template std::string parity_failure(const OpCase&, const Expected&, const Backend<float>&, Placement,

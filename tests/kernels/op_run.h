@@ -119,11 +119,12 @@ class Prepared {
     }
     std::vector<std::byte> result(arg.values.size() * element_size(arg), kPoison);
     if (arg.role == Role::output || arg.role == Role::workspace) return result;
+    const bool narrow = is_narrow(arg);
     for (size_t i = 0; i < arg.values.size(); ++i) {
       const auto put = [&](auto value) {
         std::memcpy(result.data() + i * sizeof value, &value, sizeof value);
       };
-      if (is_narrow(arg)) {
+      if (narrow) {
         put(BFloat16(float(arg.values[i])));
       } else {
         put(Real<real>(arg.values[i]));
@@ -161,15 +162,21 @@ class Prepared {
   std::vector<AnyPointer> pointers_;
 };
 
+/// The values of what a call wrote, by argument; nothing for raw ones.
+template <class real>
+std::vector<std::vector<double>> written_values(const OpCase& op, const Prepared<real>& called) {
+  std::vector<std::vector<double>> values(op.args.size());
+  for (size_t i = 0; i < op.args.size(); ++i)
+    if (op.args[i].is_written() && !op.args[i].is_raw) values[i] = called.values(int(i));
+  return values;
+}
+
 /// Every real output after one call, argument by argument.
 template <class real>
 std::vector<std::vector<double>> run(const OpCase& op, const Backend<real>& backend) {
   Prepared<real> prepared(op, backend, Placement::exact);
   prepared.call();
-  std::vector<std::vector<double>> values(op.args.size());
-  for (size_t i = 0; i < op.args.size(); ++i)
-    if (op.args[i].is_written() && !op.args[i].is_raw) values[i] = prepared.values(int(i));
-  return values;
+  return written_values(op, prepared);
 }
 
 }  // namespace signet::test
