@@ -18,6 +18,10 @@ HWY_BEFORE_NAMESPACE();
 namespace signet::cpu {
 namespace HWY_NAMESPACE {
 
+/// What the tile of registers multiplies.
+template <class act>
+constexpr Operand kOperand = kPerSlot<act> == 1 ? Operand::floats : Operand::pairs;
+
 HWY_INLINE Vector load(const float* from) {
   return hn::LoadU(Lanes(), from);
 }

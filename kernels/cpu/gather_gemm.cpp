@@ -58,9 +58,6 @@ constexpr TileChoice kTileOf{
     multiply_tile<M, kTileVectors, Panel::by_row, kTileVectors * kLanes, int(kPitch), O>,
     multiply_tile<M, 1, Panel::by_row, kLanes, int(kPitch), O>};
 
-template <class act>
-constexpr Operand kOperand = kPerSlot<act> == 1 ? Operand::floats : Operand::pairs;
-
 // The smallest tile with at least that many rows.
 template <Operand O>
 HWY_INLINE TileChoice choose_tile(int64_t rows) {

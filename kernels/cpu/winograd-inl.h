@@ -1,7 +1,8 @@
 // What Winograd's forward pass and weight gradient share, for each target: tiles, the transform of patches.
 //
-// The interpolation points are 0, +-3/4, +-3/2 and infinity. They are exact in binary and keep the entries of
-// the transforms closer to one than the usual 0, +-1, +-2: half the rounding error.
+// The interpolation points are 0, +-a, +-b and infinity: 3/4 and 3/2, for bfloat16 5/8 and 3/2. They are
+// exact in binary and keep the entries of the transforms closer to one than the usual 1 and 2: half the
+// rounding error.
 
 #if defined(SIGNET_CPU_WINOGRAD_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef SIGNET_CPU_WINOGRAD_INL
@@ -11,6 +12,7 @@
 #endif
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cpu/bf16-inl.h"
 #include "kernels/cpu/chunks.h"
@@ -60,6 +62,17 @@ void patch_pixels(const act* (&pixels)[kPoints], const act* x, const WinogradPla
   }
 }
 
+/// The points a and b of activations of a type, and what the transforms need of them. What is rounded to
+/// bfloat16 in between takes the pair that serves it better.
+template <class act>
+struct WinogradPoints {
+  static constexpr float kA = std::is_same_v<act, float> ? 0.75f : 0.625f, kB = 1.5f;
+  static constexpr float kA2 = kA * kA, kB2 = kB * kB, kA3 = kA2 * kA, kB3 = kB2 * kB;
+  // The rows of G are divided by these products of differences of the points.
+  static constexpr float kScale0 = 1 / (kA2 * kB2);
+  static constexpr float kScaleA = 1 / (2 * kA2 * (kA2 - kB2)), kScaleB = 1 / (2 * kB2 * (kB2 - kA2));
+};
+
 }  // namespace signet::cpu
 #endif
 
@@ -67,26 +80,21 @@ HWY_BEFORE_NAMESPACE();
 namespace signet::cpu {
 namespace HWY_NAMESPACE {
 
-// The points, and what the transforms need of them.
-constexpr float kA = 0.75f, kB = 1.5f;
-constexpr float kA2 = kA * kA, kB2 = kB * kB, kA3 = kA2 * kA, kB3 = kB2 * kB;
-// The rows of G are divided by these products of differences of the points.
-constexpr float kScale0 = 1 / (kA2 * kB2);
-constexpr float kScaleA = 1 / (2 * kA2 * (kA2 - kB2)), kScaleB = 1 / (2 * kB2 * (kB2 - kA2));
-
 /// B' d, for six vectors.
+template <class act>
 HWY_INLINE void transform_input(Vector (&v)[6], const Vector (&d)[6]) {
+  using Points = WinogradPoints<act>;
   const Lanes t;
-  const auto even_a = hn::NegMulAdd(hn::Set(t, kB2), d[2], d[4]);
-  const auto even_b = hn::NegMulAdd(hn::Set(t, kA2), d[2], d[4]);
-  const auto odd_a = hn::NegMulAdd(hn::Set(t, kB2), d[1], d[3]);
-  const auto odd_b = hn::NegMulAdd(hn::Set(t, kA2), d[1], d[3]);
-  const auto middle = hn::Set(t, kA2 + kB2), outer = hn::Set(t, kA2 * kB2);
+  const auto even_a = hn::NegMulAdd(hn::Set(t, Points::kB2), d[2], d[4]);
+  const auto even_b = hn::NegMulAdd(hn::Set(t, Points::kA2), d[2], d[4]);
+  const auto odd_a = hn::NegMulAdd(hn::Set(t, Points::kB2), d[1], d[3]);
+  const auto odd_b = hn::NegMulAdd(hn::Set(t, Points::kA2), d[1], d[3]);
+  const auto middle = hn::Set(t, Points::kA2 + Points::kB2), outer = hn::Set(t, Points::kA2 * Points::kB2);
   v[0] = hn::MulAdd(outer, d[0], hn::NegMulAdd(middle, d[2], d[4]));
-  v[1] = hn::MulAdd(hn::Set(t, kA), odd_a, even_a);
-  v[2] = hn::NegMulAdd(hn::Set(t, kA), odd_a, even_a);
-  v[3] = hn::MulAdd(hn::Set(t, kB), odd_b, even_b);
-  v[4] = hn::NegMulAdd(hn::Set(t, kB), odd_b, even_b);
+  v[1] = hn::MulAdd(hn::Set(t, Points::kA), odd_a, even_a);
+  v[2] = hn::NegMulAdd(hn::Set(t, Points::kA), odd_a, even_a);
+  v[3] = hn::MulAdd(hn::Set(t, Points::kB), odd_b, even_b);
+  v[4] = hn::NegMulAdd(hn::Set(t, Points::kB), odd_b, even_b);
   v[5] = hn::MulAdd(outer, d[1], hn::NegMulAdd(middle, d[3], d[5]));
 }
 
@@ -100,12 +108,12 @@ HWY_INLINE void transform_patch(To* to, int64_t point_pitch, const act* const (&
     for (int x = 0; x < 6; ++x) {
       Vector d[6], v[6];
       for (int y = 0; y < 6; ++y) d[y] = load(pixels[y * 6 + x] + c);
-      transform_input(v, d);
+      transform_input<act>(v, d);
       for (int y = 0; y < 6; ++y) columns[y][x] = v[y];
     }
     for (int y = 0; y < 6; ++y) {
       Vector v[6];
-      transform_input(v, columns[y]);
+      transform_input<act>(v, columns[y]);
       for (int x = 0; x < 6; ++x) store(v[x], to + (y * 6 + x) * point_pitch + c);
     }
   }

@@ -63,40 +63,45 @@ WinogradLayout winograd_layout() {
 }
 
 /// G g, for three vectors.
+template <class act>
 HWY_INLINE void transform_filter(Vector (&u)[6], const Vector (&g)[3]) {
+  using Points = WinogradPoints<act>;
   const Lanes t;
-  const auto even_a = hn::Mul(hn::Set(t, kScaleA), hn::MulAdd(hn::Set(t, kA2), g[2], g[0]));
-  const auto even_b = hn::Mul(hn::Set(t, kScaleB), hn::MulAdd(hn::Set(t, kB2), g[2], g[0]));
-  u[0] = hn::Mul(hn::Set(t, kScale0), g[0]);
-  u[1] = hn::MulAdd(hn::Set(t, kScaleA * kA), g[1], even_a);
-  u[2] = hn::NegMulAdd(hn::Set(t, kScaleA * kA), g[1], even_a);
-  u[3] = hn::MulAdd(hn::Set(t, kScaleB * kB), g[1], even_b);
-  u[4] = hn::NegMulAdd(hn::Set(t, kScaleB * kB), g[1], even_b);
+  const auto even_a = hn::Mul(hn::Set(t, Points::kScaleA), hn::MulAdd(hn::Set(t, Points::kA2), g[2], g[0]));
+  const auto even_b = hn::Mul(hn::Set(t, Points::kScaleB), hn::MulAdd(hn::Set(t, Points::kB2), g[2], g[0]));
+  u[0] = hn::Mul(hn::Set(t, Points::kScale0), g[0]);
+  u[1] = hn::MulAdd(hn::Set(t, Points::kScaleA * Points::kA), g[1], even_a);
+  u[2] = hn::NegMulAdd(hn::Set(t, Points::kScaleA * Points::kA), g[1], even_a);
+  u[3] = hn::MulAdd(hn::Set(t, Points::kScaleB * Points::kB), g[1], even_b);
+  u[4] = hn::NegMulAdd(hn::Set(t, Points::kScaleB * Points::kB), g[1], even_b);
   u[5] = g[2];
 }
 
 /// A' m, for six vectors.
+template <class act>
 HWY_INLINE void transform_output(Vector (&y)[4], const Vector (&m)[6]) {
+  using Points = WinogradPoints<act>;
   const Lanes t;
   const auto sum_a = hn::Add(m[1], m[2]), difference_a = hn::Sub(m[1], m[2]);
   const auto sum_b = hn::Add(m[3], m[4]), difference_b = hn::Sub(m[3], m[4]);
   y[0] = hn::Add(m[0], hn::Add(sum_a, sum_b));
-  y[1] = hn::MulAdd(hn::Set(t, kA), difference_a, hn::Mul(hn::Set(t, kB), difference_b));
-  y[2] = hn::MulAdd(hn::Set(t, kA2), sum_a, hn::Mul(hn::Set(t, kB2), sum_b));
-  y[3] = hn::MulAdd(hn::Set(t, kA3), difference_a, hn::MulAdd(hn::Set(t, kB3), difference_b, m[5]));
+  y[1] = hn::MulAdd(hn::Set(t, Points::kA), difference_a, hn::Mul(hn::Set(t, Points::kB), difference_b));
+  y[2] = hn::MulAdd(hn::Set(t, Points::kA2), sum_a, hn::Mul(hn::Set(t, Points::kB2), sum_b));
+  y[3] = hn::MulAdd(hn::Set(t, Points::kA3), difference_a,
+                    hn::MulAdd(hn::Set(t, Points::kB3), difference_b, m[5]));
 }
 
 /// Transformed filters of channel c and kLanes columns, whose taps `tap_of` gives.
-template <class TapOf>
+template <class act, class TapOf>
 HWY_INLINE void transform_taps(Vector (&u)[6][6], const TapOf& tap_of) {
   Vector rows[6][3];
   for (int64_t x = 0; x < 3; ++x) {
     Vector g[3], v[6];
     for (int64_t y = 0; y < 3; ++y) g[y] = tap_of(y * 3 + x);
-    transform_filter(v, g);
+    transform_filter<act>(v, g);
     for (int64_t y = 0; y < 6; ++y) rows[y][x] = v[y];
   }
-  for (int64_t y = 0; y < 6; ++y) transform_filter(u[y], rows[y]);
+  for (int64_t y = 0; y < 6; ++y) transform_filter<act>(u[y], rows[y]);
 }
 
 /// Transformed filters of kLanes channels and kLanes columns, from (c, o) on.
@@ -115,7 +120,7 @@ HWY_INLINE void transform_filters(float* to, int64_t point_pitch, const Winograd
   }
   for (int64_t i = 0; i < kLanes; i += kPerSlot<act>, to += kPanelColumns) {
     const auto transform = [&](Vector(&u)[6][6], int64_t channel) HWY_ATTR {
-      transform_taps(u, [&](int64_t tap) HWY_ATTR {
+      transform_taps<act>(u, [&](int64_t tap) HWY_ATTR {
         return conv.transposed ? hn::LoadU(t, conv.w + ((c + channel) * 9 + 8 - tap) * conv.columns + o)
                                : hn::Load(t, turned[tap] + channel * kLanes);
       });
@@ -154,12 +159,12 @@ HWY_INLINE void finish_outputs(const WinogradConv<act>& conv, const float* sums,
   for (int x = 0; x < 6; ++x) {
     Vector m[6], y[4];
     for (int i = 0; i < 6; ++i) m[i] = hn::Load(t, sums + (i * 6 + x) * point_pitch);
-    transform_output(y, m);
+    transform_output<act>(y, m);
     for (int i = 0; i < 4; ++i) half[i][x] = y[i];
   }
   for (int64_t i = 0; i < rows; ++i) {
     Vector y[4];
-    transform_output(y, half[i]);
+    transform_output<act>(y, half[i]);
     for (int64_t j = 0; j < across; ++j) {
       const int64_t place = at + (i * conv.out_width() + j) * conv.columns + column;
       auto v = y[j];
@@ -191,8 +196,7 @@ using PointKernel = void (*)(float*, const float*, const float*, int64_t, bool, 
 
 template <class act, int kRowPitch>
 constexpr PointKernel kPointKernel =
-    multiply_tile<kTileRows, kTileVectors, Panel::by_row, int(kPanelColumns), kRowPitch,
-                  kPerSlot<act> == 1 ? Operand::floats : Operand::pairs>;
+    multiply_tile<kTileRows, kTileVectors, Panel::by_row, int(kPanelColumns), kRowPitch, kOperand<act>>;
 
 struct Patches {
   PointKernel kernel;

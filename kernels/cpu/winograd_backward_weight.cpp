@@ -49,28 +49,32 @@ constexpr int kGroup = kLanes >= 8 ? kLanes / 2 : kLanes;
 constexpr int kWidth = 2 * kLanes;
 
 /// G dy, for four vectors.
+template <class act>
 HWY_INLINE void transform_gradient(Vector (&u)[6], const Vector (&g)[4]) {
+  using Points = WinogradPoints<act>;
   const Lanes t;
-  const auto even_a = hn::Mul(hn::Set(t, kScaleA), hn::MulAdd(hn::Set(t, kA2), g[2], g[0]));
-  const auto even_b = hn::Mul(hn::Set(t, kScaleB), hn::MulAdd(hn::Set(t, kB2), g[2], g[0]));
-  const auto odd_a = hn::MulAdd(hn::Set(t, kA2), g[3], g[1]);
-  const auto odd_b = hn::MulAdd(hn::Set(t, kB2), g[3], g[1]);
-  u[0] = hn::Mul(hn::Set(t, kScale0), g[0]);
-  u[1] = hn::MulAdd(hn::Set(t, kScaleA * kA), odd_a, even_a);
-  u[2] = hn::NegMulAdd(hn::Set(t, kScaleA * kA), odd_a, even_a);
-  u[3] = hn::MulAdd(hn::Set(t, kScaleB * kB), odd_b, even_b);
-  u[4] = hn::NegMulAdd(hn::Set(t, kScaleB * kB), odd_b, even_b);
+  const auto even_a = hn::Mul(hn::Set(t, Points::kScaleA), hn::MulAdd(hn::Set(t, Points::kA2), g[2], g[0]));
+  const auto even_b = hn::Mul(hn::Set(t, Points::kScaleB), hn::MulAdd(hn::Set(t, Points::kB2), g[2], g[0]));
+  const auto odd_a = hn::MulAdd(hn::Set(t, Points::kA2), g[3], g[1]);
+  const auto odd_b = hn::MulAdd(hn::Set(t, Points::kB2), g[3], g[1]);
+  u[0] = hn::Mul(hn::Set(t, Points::kScale0), g[0]);
+  u[1] = hn::MulAdd(hn::Set(t, Points::kScaleA * Points::kA), odd_a, even_a);
+  u[2] = hn::NegMulAdd(hn::Set(t, Points::kScaleA * Points::kA), odd_a, even_a);
+  u[3] = hn::MulAdd(hn::Set(t, Points::kScaleB * Points::kB), odd_b, even_b);
+  u[4] = hn::NegMulAdd(hn::Set(t, Points::kScaleB * Points::kB), odd_b, even_b);
   u[5] = g[3];
 }
 
 /// A' m, for six vectors.
+template <class act>
 HWY_INLINE void transform_weights(Vector (&w)[3], const Vector (&m)[6]) {
+  using Points = WinogradPoints<act>;
   const Lanes t;
   const auto sum_a = hn::Add(m[1], m[2]), difference_a = hn::Sub(m[1], m[2]);
   const auto sum_b = hn::Add(m[3], m[4]), difference_b = hn::Sub(m[3], m[4]);
   w[0] = hn::Add(m[0], hn::Add(sum_a, sum_b));
-  w[1] = hn::MulAdd(hn::Set(t, kA), difference_a, hn::Mul(hn::Set(t, kB), difference_b));
-  w[2] = hn::MulAdd(hn::Set(t, kA2), sum_a, hn::MulAdd(hn::Set(t, kB2), sum_b, m[5]));
+  w[1] = hn::MulAdd(hn::Set(t, Points::kA), difference_a, hn::Mul(hn::Set(t, Points::kB), difference_b));
+  w[2] = hn::MulAdd(hn::Set(t, Points::kA2), sum_a, hn::MulAdd(hn::Set(t, Points::kB2), sum_b, m[5]));
 }
 
 /// Transforms one tile of dy, to to[point * outputs + output].
@@ -81,12 +85,12 @@ HWY_INLINE void transform_dy(float* to, const act* const (&pixels)[kOutSide * kO
     for (int x = 0; x < 4; ++x) {
       Vector g[4], u[6];
       for (int y = 0; y < 4; ++y) g[y] = load(pixels[y * 4 + x] + o);
-      transform_gradient(u, g);
+      transform_gradient<act>(u, g);
       for (int y = 0; y < 6; ++y) columns[y][x] = u[y];
     }
     for (int y = 0; y < 6; ++y) {
       Vector u[6];
-      transform_gradient(u, columns[y]);
+      transform_gradient<act>(u, columns[y]);
       for (int x = 0; x < 6; ++x) store(u[x], to + (y * 6 + x) * outputs + o);
     }
   }
@@ -110,6 +114,7 @@ HWY_INLINE void place_step(float* to, int64_t to_point, int64_t width, int64_t p
 }
 
 /// dw of one output and kLanes channels = or += A' sums A, the 36 sums point_pitch apart.
+template <class act>
 HWY_INLINE void finish_weights(float* dw, int64_t tap_pitch, const float* sums, int64_t point_pitch,
                                bool accumulate) {
   const Lanes t;
@@ -117,12 +122,12 @@ HWY_INLINE void finish_weights(float* dw, int64_t tap_pitch, const float* sums, 
   for (int x = 0; x < 6; ++x) {
     Vector m[6], w[3];
     for (int y = 0; y < 6; ++y) m[y] = hn::Load(t, sums + (y * 6 + x) * point_pitch);
-    transform_weights(w, m);
+    transform_weights<act>(w, m);
     for (int y = 0; y < 3; ++y) half[y][x] = w[y];
   }
   for (int y = 0; y < 3; ++y) {
     Vector w[3];
-    transform_weights(w, half[y]);
+    transform_weights<act>(w, half[y]);
     for (int x = 0; x < 3; ++x) {
       float* to = dw + (y * 3 + x) * tap_pitch;
       hn::StoreU(accumulate ? hn::Add(hn::LoadU(t, to), w[x]) : w[x], t, to);
@@ -150,8 +155,7 @@ void winograd_gradient_chunk(const WinogradGradient<act>& g, const WinogradGradi
   float* zero_floats = rows + kTogether * kPoints * std::max(chunk.channels, chunk.outputs);
   std::fill_n(zero_floats, most, 0.0f);
   const act* zeros = reinterpret_cast<const act*>(zero_floats);
-  const auto product = multiply_tile < kGroup, 2, Panel::by_step, kWidth, int(kPitch),
-             kTogether == 1 ? Operand::floats : Operand::pairs > ;
+  const auto product = multiply_tile<kGroup, 2, Panel::by_step, kWidth, int(kPitch), kOperand<act>>;
 
   for (int64_t begin = chunk.begin; begin < chunk.end; begin += kBlockTiles) {
     const int64_t tiles = std::min(kBlockTiles, chunk.end - begin), steps = ceil_div(tiles, kTogether);
@@ -200,8 +204,9 @@ void winograd_gradient_chunk(const WinogradGradient<act>& g, const WinogradGradi
   for (int64_t o = 0; o < chunk.outputs; ++o) {
     for (int64_t c = 0; c < chunk.channels; c += kLanes) {
       const int64_t tile = c / kWidth * groups + o / kGroup;
-      finish_weights(chunk.dw + (chunk.output + o) * 9 * g.channels + chunk.channel + c, g.channels,
-                     sums + tile * kTile + o % kGroup * kWidth + c % kWidth, sums_point, chunk.accumulate);
+      finish_weights<act>(chunk.dw + (chunk.output + o) * 9 * g.channels + chunk.channel + c, g.channels,
+                          sums + tile * kTile + o % kGroup * kWidth + c % kWidth, sums_point,
+                          chunk.accumulate);
     }
   }
 }

@@ -4,6 +4,8 @@
 
 #include <numeric>
 
+#include "kernels/cpu/bf16_products.h"
+#include "kernels/cpu/peak.h"
 #include "tensor/error.h"
 #include "tests/study/xml.h"
 
@@ -55,6 +57,14 @@ TEST_CASE("a table of algorithms is written and read back, and refused where it 
                                  std::string(R"({"conv_algorithms": [{"pass": "sideways"}]})")}) {
     CHECK_THROWS_WITH_AS(parse_conv_choices(bad, "table.json"), doctest::Contains("table.json"), Error);
   }
+}
+
+TEST_CASE("the peak counts two operations a multiply-add, and those of both halves of a pair") {
+  const int64_t floats = cpu::multiply_and_add(1000);
+  CHECK(floats > 0);
+  CHECK(floats % 2000 == 0);
+  CHECK(cpu::multiply_and_add(3000) == 3 * floats);
+  CHECK(cpu::multiply_and_add_bf16(1000) == (cpu::has_bf16_products() ? 2 : 1) * floats);
 }
 
 TEST_CASE("what is chosen is what is timed, and the picture names every layer") {
