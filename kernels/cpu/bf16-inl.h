@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/activations.h"
+#include "kernels/cpu/matrix_unit.h"
 #include "kernels/cpu/microkernel-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -55,6 +56,51 @@ HWY_INLINE Vector make_pairs(Vector first, Vector second) {
   return Vector{_mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_load_si512(kInterleaved), halves))};
 }
 #endif
+
+/// Lends the calling thread the matrix unit, if there is one and it multiplies what `act` is multiplied as.
+template <class act>
+class UnitSession {
+ public:
+  HWY_INLINE UnitSession() : unit_(kOperand<act> == Operand::pairs ? matrix_unit() : nullptr) {
+    if (unit_) unit_->begin(kTileRows);
+  }
+  HWY_INLINE ~UnitSession() {
+    if (unit_) unit_->end();
+  }
+  UnitSession(const UnitSession&) = delete;
+  UnitSession& operator=(const UnitSession&) = delete;
+
+ private:
+  const MatrixUnit* unit_;
+};
+
+/// multiply_tile of panels by row. Within a UnitSession the matrix unit makes pairs' products, of kTileRows
+/// rows whatever M is: its sums have an order of their own, and all rows are to have the same. What is left
+/// of k it leaves to the vectors.
+template <class act, int M, int V, int kWidth, int kRowPitch>
+void multiply_rows(float* HWY_RESTRICT c, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t k,
+                   bool accumulate, const float* ahead) {
+  if constexpr (kOperand<act> == Operand::pairs) {
+    if (const MatrixUnit* unit = matrix_unit()) {
+      const int64_t whole = k / kUnitDepth * kUnitDepth;
+      if (whole > 0) {
+        unit->multiply({.c = c,
+                        .a = a,
+                        .b = b,
+                        .c_pitch = kWidth,
+                        .a_pitch = kRowPitch,
+                        .b_pitch = kWidth,
+                        .columns = V * kLanes,
+                        .k = whole,
+                        .accumulate = accumulate});
+        if (whole == k) return;
+      }
+      return multiply_tile<kTileRows, V, Panel::by_row, kWidth, kRowPitch, Operand::pairs>(
+          c, a + whole, b + whole * kWidth, k - whole, accumulate || whole > 0, ahead);
+    }
+  }
+  multiply_tile<M, V, Panel::by_row, kWidth, kRowPitch, kOperand<act>>(c, a, b, k, accumulate, ahead);
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace signet::cpu

@@ -53,21 +53,20 @@ struct TileChoice {
   TileKernel full, narrow;
 };
 
-template <int M, Operand O>
-constexpr TileChoice kTileOf{
-    multiply_tile<M, kTileVectors, Panel::by_row, kTileVectors * kLanes, int(kPitch), O>,
-    multiply_tile<M, 1, Panel::by_row, kLanes, int(kPitch), O>};
+template <int M, class act>
+constexpr TileChoice kTileOf{multiply_rows<act, M, kTileVectors, kTileVectors * kLanes, int(kPitch)>,
+                             multiply_rows<act, M, 1, kLanes, int(kPitch)>};
 
 // The smallest tile with at least that many rows.
-template <Operand O>
+template <class act>
 HWY_INLINE TileChoice choose_tile(int64_t rows) {
-  if (rows <= 1) return kTileOf<1, O>;
-  if (rows <= 2) return kTileOf<2, O>;
-  if (rows <= 4) return kTileOf<4, O>;
+  if (rows <= 1) return kTileOf<1, act>;
+  if (rows <= 2) return kTileOf<2, act>;
+  if (rows <= 4) return kTileOf<4, act>;
 #if HWY_TARGET == HWY_AVX3
-  if (rows <= 8) return kTileOf<8, O>;
+  if (rows <= 8) return kTileOf<8, act>;
 #endif
-  return kTileOf<kTileRows, O>;
+  return kTileOf<kTileRows, act>;
 }
 
 GatherGemmTile gather_gemm_tile() {
@@ -220,6 +219,7 @@ void gather_gemm_chunk(const GatherGemm<act>& p, const float* panels, const Gath
   float* sums = scratch(
       Scratch::tile, kTileRows * kTileColumns * (keep ? tiles * (chunk.panel_end - chunk.panel_begin) : 1));
   int64_t offsets[kTileRows];
+  const UnitSession<act> session;
 
   for (int64_t k = 0, end;; k = end) {
     end = std::min(k_total, k + depth);
@@ -234,7 +234,7 @@ void gather_gemm_chunk(const GatherGemm<act>& p, const float* panels, const Gath
       for (int64_t tile = 0; tile < tiles; ++tile) {
         const int64_t row = chunk.row_begin + tile * kTileRows;
         const int64_t rows = std::min<int64_t>(kTileRows, chunk.row_end - row);
-        const TileChoice choice = choose_tile<kOperand<act>>(rows);
+        const TileChoice choice = choose_tile<act>(rows);
         float* sum = sums;
         if (keep) sum += ((panel - chunk.panel_begin) * tiles + tile) * kTileRows * kTileColumns;
         (narrow ? choice.narrow : choice.full)(sum, left + tile * kTileRows * kPitch, right, end - k, k > 0,

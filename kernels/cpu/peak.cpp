@@ -12,6 +12,7 @@
 
 #include "kernels/cpu/bf16-inl.h"
 #include "kernels/cpu/bf16_products.h"
+#include "kernels/cpu/matrix_unit.h"
 #include "kernels/cpu/peak.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -67,8 +68,9 @@ int64_t multiply_and_add(int64_t steps) {
 }
 
 int64_t multiply_and_add_bf16(int64_t steps) {
-  return has_bf16_products() ? HWY_DYNAMIC_DISPATCH(multiply_and_add_pairs_loop)(steps)
-                             : multiply_and_add(steps);
+  if (!has_bf16_products()) return multiply_and_add(steps);
+  if (const MatrixUnit* unit = matrix_unit()) return unit->multiply_and_add(steps);
+  return HWY_DYNAMIC_DISPATCH(multiply_and_add_pairs_loop)(steps);
 }
 
 }  // namespace signet::cpu

@@ -9,8 +9,8 @@ namespace signet::cpu {
 /// vectors of the processor. Returns the floating-point operations done: two a multiply-add.
 int64_t multiply_and_add(int64_t steps);
 
-/// The same in pairs of bfloat16, four operations a lane; where the processor does not multiply these, in
-/// float, as the kernels do.
+/// The same in pairs of bfloat16, by the matrix unit where there is one, else four operations a lane; where
+/// the processor does not multiply pairs, in float, as the kernels do.
 int64_t multiply_and_add_bf16(int64_t steps);
 
 }  // namespace signet::cpu

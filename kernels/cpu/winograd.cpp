@@ -196,7 +196,7 @@ using PointKernel = void (*)(float*, const float*, const float*, int64_t, bool, 
 
 template <class act, int kRowPitch>
 constexpr PointKernel kPointKernel =
-    multiply_tile<kTileRows, kTileVectors, Panel::by_row, int(kPanelColumns), kRowPitch, kOperand<act>>;
+    multiply_rows<act, kTileRows, kTileVectors, int(kPanelColumns), kRowPitch>;
 
 struct Patches {
   PointKernel kernel;
@@ -241,6 +241,7 @@ void winograd_chunk(const WinogradConv<act>& conv, const float* filters, int64_t
                     conv.channels);
   }
 
+  const UnitSession<act> session;
   const int64_t filter_point = depth * kPanelColumns;
   for (int64_t panel = 0; panel < conv.columns / kPanelColumns; ++panel) {
     for (int64_t point = 0; point < kPoints; ++point) {
@@ -282,6 +283,7 @@ void winograd_pass_products(const WinogradConv<act>& conv, const WinogradPass& p
                             int64_t point) {
   const int64_t total = conv.channels / kPerSlot<act>;
   const float* filter = pass.filters + (panel * kPoints + point) * total * kPanelColumns;
+  const UnitSession<act> session;
   for (int64_t k = 0, block = 0; k < total; k += kDepth, ++block, filter += kDepth * kPanelColumns) {
     const int64_t depth = std::min(kDepth, total - k);
     for (int64_t r = 0; r < pass.rows; r += kTileRows) {

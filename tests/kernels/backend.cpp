@@ -4,8 +4,11 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
+#include "kernels/cpu/bf16_products.h"
 #include "kernels/cuda/runtime.h"
+#include "tests/kernels/emulated_amx.h"
 
 namespace signet::test {
 namespace {
@@ -23,8 +26,8 @@ void host_copy(void* destination, const void* source, size_t bytes) {
 }
 
 template <class real>
-Backend<real> host_backend(const char* name, Kernels<real> kernels, void (*activate)() = nullptr) {
-  return {.name = name,
+Backend<real> host_backend(std::string name, Kernels<real> kernels, void (*activate)() = nullptr) {
+  return {.name = std::move(name),
           .kernels = kernels,
           .allocate = host_allocate,
           .release = host_release,
@@ -34,11 +37,23 @@ Backend<real> host_backend(const char* name, Kernels<real> kernels, void (*activ
 }
 
 const int64_t kProcessor = hwy::SupportedTargets();
+const bool kMultipliesPairs = cpu::has_bf16_products();
 
 // Highway gives a better instruction set a lower bit; `best` and everything below it stay allowed.
 template <int64_t best>
 void restrict_processor() {
   hwy::GetChosenTarget().Update(kProcessor & ~(best - 1));
+  cpu::use_matrix_unit(cpu::detected_matrix_unit());
+}
+
+void without_matrix_unit() {
+  restrict_processor<1>();
+  cpu::use_matrix_unit(nullptr);
+}
+
+void with_emulated_unit() {
+  restrict_processor<1>();
+  cpu::use_matrix_unit(&cpu::AmxUnit<EmulatedAmx>::table);
 }
 
 template <class act>
@@ -97,7 +112,13 @@ std::vector<Backend<float>> cpu_backends() {
 }
 
 std::vector<Backend<BFloat16>> cpu_bf16_backends() {
-  return backends_of_processor<BFloat16>();
+  std::vector<Backend<BFloat16>> backends = backends_of_processor<BFloat16>();
+  const auto add = [&](const char* name, void (*activate)()) {
+    backends.push_back(host_backend("cpu (" + std::string(name) + ")", kCpuKernels<BFloat16>, activate));
+  };
+  if (kMultipliesPairs) add("emulated matrix unit", with_emulated_unit);
+  if (cpu::detected_matrix_unit()) add("pairs in vectors", without_matrix_unit);
+  return backends;
 }
 
 std::vector<Backend<float>> cuda_backends() {
