@@ -9,10 +9,15 @@ void* CachingAllocator::allocate(int64_t bytes) {
   bytes = source_.rounded(bytes);
   const Place place = source_.place();
   const std::scoped_lock lock(mutex_);
+  const int64_t peak = std::max(statistics_.peak, statistics_.in_use + bytes);
+  const int64_t ceiling = std::max(int64_t(kSlack * double(peak)), peak + kFloor);
+  const auto beyond = [&] { return taken_ + cached_ + bytes > ceiling; };
+  const auto fit = free_.lower_bound({place, bytes});
+  const bool fits = fit != free_.end() && fit->first.place == place &&
+                    fit->first.bytes <= (beyond() ? kStretch * bytes : bytes + bytes / 8);
   void* block = nullptr;
   int64_t capacity = bytes;
-  const auto fit = free_.lower_bound({place, bytes});
-  if (fit != free_.end() && fit->first.place == place && fit->first.bytes <= bytes + bytes / 8) {
+  if (fits) {
     capacity = fit->first.bytes;
     block = fit->second;
     (is_kept(fit->first) ? kept_ : cached_) -= capacity;
@@ -20,14 +25,13 @@ void* CachingAllocator::allocate(int64_t bytes) {
   } else {
     // Giving a block back waits for the device, which may not be done while a graph is recorded.
     const bool may_release = place.pool == 0;
-    const int64_t peak = std::max(statistics_.peak, statistics_.in_use + bytes);
-    const int64_t ceiling = std::max(int64_t(kSlack * double(peak)), peak + kFloor);
-    while (may_release && statistics_.in_use + cached_ + bytes > ceiling && release_largest()) {
+    while (may_release && beyond() && release_largest()) {
     }
     block = take(bytes, may_release);
   }
-  used_[block] = {place, capacity};
-  statistics_.in_use += capacity;
+  used_[block] = {{place, capacity}, bytes};
+  taken_ += capacity;
+  statistics_.in_use += bytes;
   statistics_.peak = std::max(statistics_.peak, statistics_.in_use);
   return block;
 }
@@ -42,9 +46,10 @@ void* CachingAllocator::take(int64_t bytes, bool may_release) {
 void CachingAllocator::free(void* block) noexcept {
   const std::scoped_lock lock(mutex_);
   const auto entry = used_.find(block);
-  const Block freed = entry->second;
+  const auto [freed, bytes] = entry->second;
   used_.erase(entry);
-  statistics_.in_use -= freed.bytes;
+  taken_ -= freed.bytes;
+  statistics_.in_use -= bytes;
   if (freed.place.stream != source_.place().stream) {
     try {
       source_.wait();
@@ -81,7 +86,7 @@ void CachingAllocator::let_go_of_pool(uint64_t pool) {
 MemoryStatistics CachingAllocator::statistics() {
   const std::scoped_lock lock(mutex_);
   auto result = statistics_;
-  result.reserved = statistics_.in_use + cached_ + kept_;
+  result.reserved = taken_ + cached_ + kept_;
   return result;
 }
 

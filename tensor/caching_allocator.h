@@ -69,11 +69,18 @@ class CachingAllocator {
   // Small networks, whose steps take milliseconds, would spend a tenth of them on pages given back and taken
   // anew.
   static constexpr int64_t kFloor = int64_t{32} << 20;
+  // A cached block up to so many times larger is used before another is given back and a new one taken, whose
+  // pages the system would have to clear.
+  static constexpr int64_t kStretch = 2;
 
   struct Block {
     Place place;
     int64_t bytes = 0;
     auto operator<=>(const Block&) const = default;
+  };
+  struct Use {
+    Block block;
+    int64_t bytes = 0;  ///< asked for
   };
   using FreeBlocks = std::multimap<Block, void*>;
 
@@ -86,7 +93,8 @@ class CachingAllocator {
   MemorySource& source_;
   std::mutex mutex_;
   FreeBlocks free_;
-  std::map<void*, Block> used_;
+  std::map<void*, Use> used_;
+  int64_t taken_ = 0;  ///< bytes of the blocks in used_
   std::set<uint64_t> kept_pools_;
   int64_t cached_ = 0;  ///< bytes in free_, without those of kept pools
   int64_t kept_ = 0;    ///< and of those

@@ -98,6 +98,29 @@ TEST_CASE("allocator: what is held stays near the highest use") {
   CHECK(reserved_mb() <= 1.1 * 500);
 }
 
+TEST_CASE("allocator: at its bound a block twice as large serves, instead of giving it back") {
+  release_cached_memory();
+  reset_peak_memory();
+  const int64_t start = memory_statistics().in_use;
+  const auto megabytes = [](int64_t mb) { return Tensor::empty({mb, 1 << 18}); };
+  const void* large = nullptr;
+  {
+    const Tensor first = megabytes(400), second = megabytes(200);
+    large = second.data();
+  }
+  // 600 MB are held, with room for 60 more.
+  const Tensor half = megabytes(100);
+  CHECK(half.data() == large);
+  CHECK(memory_statistics().in_use == start + (int64_t{100} << 20));
+  CHECK(memory_statistics().reserved == start + (int64_t{600} << 20));
+  // Within the bound, blocks are not wasted so.
+  const Tensor small = megabytes(50);
+  CHECK(memory_statistics().reserved == start + (int64_t{650} << 20));
+  // Less than half of a block is no reason to take it: 400 MB are given back.
+  const Tensor less = megabytes(60);
+  CHECK(memory_statistics().reserved == start + (int64_t{310} << 20));
+}
+
 TEST_CASE("allocator: poisoned memory is NaN") {
   set_poison_new_memory(true);
   const Tensor t = Tensor::empty({5});
