@@ -69,14 +69,24 @@ void FeatureSource::each_batch(const std::vector<int>& order, int batch_size,
   }
 }
 
+namespace {
+
+// Where an image has become so few numbers, the images of several batches go on together: the deep
+// convolutions of a ResNet transform weights that are larger than a batch's activations, and have few pixels
+// an image to fill their tiles with.
+constexpr int64_t kFewNumbers = 7 << 14;
+constexpr int64_t kBatchesTogether = 4;
+
+}  // namespace
+
 Tensor run_prefix(models::Network& network, int last, const Source& source, const std::vector<int>& order,
                   int64_t samples, int batch_size, const std::function<void(int64_t)>& progress) {
   const NoGrad no_grad;
   network.evaluate();
   Tensor table;
   size_t done = 0;
-  source.each_batch(order, batch_size, [&](const Input& input) {
-    const Tensor features = network.forward(input.x, source.stage(), last).to({});
+  const auto keep = [&](const Tensor& on_device) {
+    const Tensor features = on_device.to({});
     const int64_t count = features.shape()[0], row = features.size() / count;
     if (!table.defined()) {
       auto extents = features.shape().extents();
@@ -85,6 +95,27 @@ Tensor run_prefix(models::Network& network, int last, const Source& source, cons
     }
     for (int64_t i = 0; i < count; ++i) {
       std::memcpy(table.data() + order[done++] * row, features.data() + i * row, size_t(row) * sizeof(float));
+    }
+  };
+  Tensor joined;
+  int64_t seen = 0, held = 0;
+  source.each_batch(order, batch_size, [&](const Input& input) {
+    Tensor x = input.x;
+    int stage = source.stage();
+    const int64_t count = x.shape()[0];
+    for (; stage < last && x.size() > count * kFewNumbers; ++stage) x = network.forward(x, stage, stage + 1);
+    if (!joined.defined()) {
+      auto extents = x.shape().extents();
+      extents[0] = std::min(kBatchesTogether * batch_size, int64_t(order.size()));
+      joined = Tensor::empty(Shape(extents), x.device(), x.dtype());
+    }
+    joined.rows(held, held + count).copy_from(x);
+    held += count;
+    seen += count;
+    x = {};
+    if (held == joined.shape()[0] || seen == int64_t(order.size())) {
+      keep(network.forward(joined.rows(0, held), stage, last));
+      held = 0;
     }
     progress(count);
   });

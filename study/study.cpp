@@ -338,12 +338,13 @@ class Run {
       folder.write_results(epochs);
       folder.write_predictions(predictions, dataset.classes);
       folder.write_model(record, dataset.classes, chain_epochs, chain_outcomes);
+      std::string typical;
       for (const auto& [which, weights] :
            {std::pair("best", &result.best), std::pair("last", &result.last)}) {
         const auto network = validation.network_of(plan, weights->at(result.best_fold));
-        const auto typical = typical_of(store_, preprocessing_of(network->input()).spec());
+        if (typical.empty()) typical = to_json(typical_of(store_, preprocessing_of(network->input()).spec()));
         save_classifier(folder.weights(plan.name, which), *network, dataset.classes, options_.seed,
-                        {{kTypicalKey, to_json(typical)}});
+                        {{kTypicalKey, typical}});
       }
       summary.models.push_back(summarise(record));
       summary.seconds += record.seconds;
