@@ -1,6 +1,6 @@
 #pragma once
-// The matrix unit's products in AMX's instructions, of which a class `Isa` makes the processor's own or, in the
-// tests, their definition in C++. Instructions and layouts: Intel 64 and IA-32 Architectures Software
+// The matrix unit's products in AMX's instructions, of which a class `Isa` makes the processor's own or, in
+// the tests, their definition in C++. Instructions and layouts: Intel 64 and IA-32 Architectures Software
 // Developer's Manual, volume 1 chapter 18 and volume 2, LDTILECFG, TILELOADD, TDPBF16PS.
 //
 // A tile is 16 rows of 64 bytes. TDPBF16PS adds to C[m][n] the products of pairs A[m][k] B[k][n], first those

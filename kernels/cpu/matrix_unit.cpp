@@ -17,9 +17,7 @@ namespace {
 
 // In assembly, so that the file needs no flags that would let the compiler use what the processor may lack.
 struct Hardware {
-  static void configure(const TileConfig& config) {
-    asm volatile("ldtilecfg %0" : : "m"(config));
-  }
+  static void configure(const TileConfig& config) { asm volatile("ldtilecfg %0" : : "m"(config)); }
   static void release() { asm volatile("tilerelease" : : : "memory"); }
   template <int tile>
   static void zero() {

@@ -5,8 +5,8 @@
 
 namespace signet::cpu {
 
-/// C[rows][columns] (+)= A[rows][k] B[k][columns] in places of a float: those of A and B hold two steps of the
-/// sum as a pair of bfloat16 (bf16-inl.h). Rows lie a pitch apart, in floats.
+/// C[rows][columns] (+)= A[rows][k] B[k][columns] in places of a float: those of A and B hold two steps of
+/// the sum as a pair of bfloat16 (bf16-inl.h). Rows lie a pitch apart, in floats.
 struct PairProduct {
   float* c = nullptr;
   const float* a = nullptr;

@@ -49,11 +49,13 @@ float half(uint32_t pair, int which) {
 
 void EmulatedAmx::configure(const cpu::TileConfig& config) {
   demand(config.palette == 1, "AMX: palette 1 has the tiles");
-  demand(reinterpret_cast<uintptr_t>(&config) % 64 == 0 && sizeof config == 64, "AMX: 64 bytes are configured");
+  demand(reinterpret_cast<uintptr_t>(&config) % 64 == 0 && sizeof config == 64,
+         "AMX: 64 bytes are configured");
   state = {};
   state.configured = true;
   for (size_t tile = 0; tile < 16; ++tile) {
-    demand(config.rows[tile] <= kMostRows && config.row_bytes[tile] <= kMostBytes, "AMX: a tile is too large");
+    demand(config.rows[tile] <= kMostRows && config.row_bytes[tile] <= kMostBytes,
+           "AMX: a tile is too large");
     demand((config.rows[tile] == 0) == (config.row_bytes[tile] == 0), "AMX: a tile has rows or bytes only");
     if (tile >= kTiles) demand(config.rows[tile] == 0, "AMX: there are eight tiles");
     if (tile < kTiles) {
@@ -83,7 +85,8 @@ void EmulatedAmx::load(int tile, const float* from, int64_t pitch_bytes) {
 void EmulatedAmx::store(int tile, float* to, int64_t pitch_bytes) {
   const Tile& t = usable(tile);
   for (int row = 0; row < t.rows; ++row)
-    std::memcpy(reinterpret_cast<char*>(to) + row * pitch_bytes, t.words[size_t(row)].data(), size_t(t.bytes));
+    std::memcpy(reinterpret_cast<char*>(to) + row * pitch_bytes, t.words[size_t(row)].data(),
+                size_t(t.bytes));
 }
 
 void EmulatedAmx::dot(int c, int a, int b) {

@@ -1,6 +1,6 @@
 #pragma once
-// AMX's tile instructions as the manual defines them, in C++: the matrix unit's products on processors without
-// one.
+// AMX's tile instructions as the manual defines them, in C++: the matrix unit's products on processors
+// without one.
 
 #include "kernels/cpu/amx.h"
 

@@ -38,7 +38,8 @@ class NoiseSource : public Source {
 
 }  // namespace
 
-TEST_CASE("a frozen prefix gives each sample its features, in whatever batches and joined wherever it shrinks") {
+TEST_CASE(
+    "a frozen prefix gives each sample its features, in whatever batches and joined wherever it shrinks") {
   // At 200 pixels an image is joined to others behind the stem, at 64 before it.
   for (const int size : {200, 64}) {
     const auto network = models::make_network("resnet18", 4, size, 8);
@@ -49,7 +50,8 @@ TEST_CASE("a frozen prefix gives each sample its features, in whatever batches a
     constexpr int kSamples = 12;
     const std::vector<int> order{3, 0, 11, 7, 5, 1, 10, 2, 9, 4, 8};  // all but 6
     int64_t told = 0;
-    const Tensor table = run_prefix(*network, last, source, order, kSamples, 2, [&](int64_t n) { told += n; });
+    const Tensor table =
+        run_prefix(*network, last, source, order, kSamples, 2, [&](int64_t n) { told += n; });
     CHECK(told == int64_t(order.size()));
     REQUIRE(table.shape()[0] == kSamples);
     const auto row = size_t(table.size() / kSamples);
@@ -58,11 +60,12 @@ TEST_CASE("a frozen prefix gives each sample its features, in whatever batches a
     for (const int sample : order) {
       source.each_batch({sample}, 1, [&](const Input& input) {
         const auto alone = network->forward(input.x, 0, last).to_vector();
-        CHECK_MESSAGE(std::memcmp(alone.data(), features.data() + size_t(sample) * row, row * sizeof(float)) == 0,
-                      "sample ", sample, " at ", size, " pixels");
+        CHECK_MESSAGE(
+            std::memcmp(alone.data(), features.data() + size_t(sample) * row, row * sizeof(float)) == 0,
+            "sample ", sample, " at ", size, " pixels");
       });
     }
-    CHECK(std::accumulate(features.begin() + std::ptrdiff_t(6 * row), features.begin() + std::ptrdiff_t(7 * row),
-                          0.0f) == 0);
+    CHECK(std::accumulate(features.begin() + std::ptrdiff_t(6 * row),
+                          features.begin() + std::ptrdiff_t(7 * row), 0.0f) == 0);
   }
 }
