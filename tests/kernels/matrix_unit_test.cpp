@@ -69,7 +69,7 @@ TEST_CASE("the matrix unit multiplies pairs, with one tile of columns or two, fr
               wrong += !(c[size_t(m * c_pitch + n)] == expected);
             }
           }
-          CHECK_MESSAGE(wrong == 0, columns, " columns, k ", k, accumulate ? ", accumulated" : "");
+          CHECK_MESSAGE(wrong == 0, columns, " columns, k ", k, ", accumulated: ", accumulate);
         }
       }
     }

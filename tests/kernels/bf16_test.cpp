@@ -1,0 +1,97 @@
+// Rounding to bfloat16 where it is easily got wrong: ties, the ends of the range, NaN.
+
+#include "kernels/bf16.h"
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "tests/kernels/backend.h"
+
+using namespace signet;
+using namespace signet::test;
+
+namespace {
+
+struct Rounding {
+  uint32_t from;
+  uint16_t to;
+};
+
+constexpr Rounding kRoundings[] = {
+    {0x3F800000, 0x3F80},                        // 1
+    {0x3F808000, 0x3F80}, {0x3F818000, 0x3F82},  // ties go to the even neighbour
+    {0x3F808001, 0x3F81}, {0x3F817FFF, 0x3F81},  // just above one, just below another
+    {0xBF808000, 0xBF80}, {0xBF818000, 0xBF82},  // the same below zero
+    {0x3FFFFFFF, 0x4000},                        // a carry into the exponent
+    {0x7F7FFFFF, 0x7F80},                        // the largest float becomes infinity
+    {0x7F800000, 0x7F80}, {0xFF800000, 0xFF80},  // infinity stays
+    {0x80000000, 0x8000},                        // minus zero
+};
+
+// Quiet and signalling ones, and payloads that a carry would turn into zero or infinity.
+constexpr uint32_t kNotNumbers[] = {0x7FC00000, 0xFFC00000, 0x7F800001, 0x7F80FFFF, 0x7FFFFFFF, 0xFFFFFFFF};
+
+}  // namespace
+
+TEST_CASE("bfloat16 is rounded to the nearest, ties to even, and NaN stays NaN") {
+  std::vector<Backend<float>> backends = cpu_backends();
+  backends.insert(backends.begin(), reference_backend<float>());
+  // Vectors and what is left of them.
+  for (const size_t copies : {1, 3}) {
+    std::vector<float> x;
+    for (size_t copy = 0; copy < copies; ++copy) {
+      for (const Rounding& rounding : kRoundings) x.push_back(std::bit_cast<float>(rounding.from));
+      for (const uint32_t bits : kNotNumbers) x.push_back(std::bit_cast<float>(bits));
+    }
+    for (const Backend<float>& backend : backends) {
+      if (backend.activate) backend.activate();
+      std::vector<BFloat16> y(x.size(), BFloat16(-1.0f));
+      backend.kernels.to_bf16(y.data(), x.data(), int64_t(x.size()));
+      size_t i = 0;
+      for (size_t copy = 0; copy < copies; ++copy) {
+        for (const Rounding& rounding : kRoundings)
+          CHECK_MESSAGE(y[i++].bits == rounding.to, backend.name, " of ", rounding.from);
+        for (const uint32_t bits : kNotNumbers) {
+          const float kept = y[i++];
+          CHECK_MESSAGE(kept != kept, backend.name, " of ", bits);
+        }
+      }
+    }
+    cpu_backends().front().activate();
+  }
+}
+
+TEST_CASE("a weight gradient in bfloat16 of an odd number of tiles has nothing of the call before it") {
+  // Of two tiles of Winograd's, a pair, and of one; more outputs than channels, so that nothing else of the
+  // second call is written where the missing tile's gradient lies.
+  const auto images = [](int64_t count) {
+    return Conv2dShape{.batch = count,
+                       .in_height = 4,
+                       .in_width = 4,
+                       .in_channels = 32,
+                       .out_channels = 64,
+                       .kernel_height = 3,
+                       .kernel_width = 3,
+                       .stride = 1,
+                       .padding = 1};
+  };
+  for (const Backend<BFloat16>& backend : cpu_bf16_backends()) {
+    backend.activate();
+    std::vector<float> dw(size_t(images(1).weight_size()));
+    const auto gradient = [&](const Conv2dShape& shape, float value) {
+      const std::vector<BFloat16> x(size_t(shape.in_size()), BFloat16(value));
+      const std::vector<BFloat16> dy(size_t(shape.out_size()), BFloat16(value));
+      backend.kernels.conv2d_backward_weight(dw.data(), dy.data(), x.data(), Accumulate::no, shape);
+    };
+    gradient(images(2), std::numeric_limits<float>::quiet_NaN());
+    gradient(images(1), 1);
+    // Sixteen pixels see the filter's middle.
+    for (size_t o = 0; o < 64; ++o)
+      CHECK_MESSAGE(std::abs(dw[(o * 9 + 4) * 32] - 16) < 1, backend.name, " output ", o);
+  }
+  cpu_bf16_backends().front().activate();
+}
