@@ -15,6 +15,7 @@ namespace signet {
 struct Place {
   uint64_t stream = 0;  ///< one number a stream, or 0 where work is done by the time a block is freed
   uint64_t pool = 0;    ///< memory that a graph writes to in every launch (MemoryPool); 0: none
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 sees a null pointer in what = default compares
   auto operator<=>(const Place&) const = default;
 };
 
@@ -76,6 +77,7 @@ class CachingAllocator {
   struct Block {
     Place place;
     int64_t bytes = 0;
+    // NOLINTNEXTLINE(modernize-use-nullptr)
     auto operator<=>(const Block&) const = default;
   };
   struct Use {

@@ -59,7 +59,7 @@ struct AmxUnit {
   static void end() { Isa::release(); }
 
   static int64_t multiply_and_add(int64_t steps) {
-    constexpr int64_t kChains = 4, kOperations = 2 * 2 * 16 * kUnitDepth * kUnitColumns;
+    constexpr int64_t kChains = 4, kOperations = int64_t{2} * 2 * 16 * kUnitDepth * kUnitColumns;
     TileConfig config;
     for (int tile = 0; tile < 6; ++tile) {
       config.rows[tile] = 16;

@@ -90,7 +90,7 @@ void multiply_rows(float* HWY_RESTRICT c, const float* HWY_RESTRICT a, const flo
                         .c_pitch = kWidth,
                         .a_pitch = kRowPitch,
                         .b_pitch = kWidth,
-                        .columns = V * kLanes,
+                        .columns = int64_t{V} * kLanes,
                         .k = whole,
                         .accumulate = accumulate});
         if (whole == k) return;
