@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "kernels/cpu/bf16_products.h"
@@ -101,28 +103,28 @@ TEST_CASE("the emulated unit refuses what the processor would") {
 
 TEST_CASE("convolutions of bfloat16 are made by the matrix unit") {
   if (!cpu::has_bf16_products()) return;
-  for (const Backend<BFloat16>& backend : cpu_bf16_backends()) {
-    if (backend.name.find("matrix unit") == std::string::npos) continue;
-    backend.activate();
+  const auto backends = cpu_bf16_backends();
+  const auto backend = std::find_if(backends.begin(), backends.end(), [](const auto& b) {
+    return b.name.find("emulated matrix unit") != std::string::npos;
+  });
+  REQUIRE(backend != backends.end());
+  backend->activate();
+  for (const int64_t side : {3, 1}) {
+    const Conv2dShape shape{.batch = 1,
+                            .in_height = 8,
+                            .in_width = 8,
+                            .in_channels = 32,
+                            .out_channels = 32,
+                            .kernel_height = side,
+                            .kernel_width = side,
+                            .stride = 1,
+                            .padding = side / 2};
+    const std::vector<BFloat16> x(size_t(shape.in_size()), BFloat16(1.0f));
+    std::vector<BFloat16> y(size_t(shape.out_size()));
+    const std::vector<float> w(size_t(shape.weight_size()), 0.5f);
     const int64_t before = emulated_products();
-    for (const int64_t side : {3, 1}) {
-      const Conv2dShape shape{.batch = 1,
-                              .in_height = 8,
-                              .in_width = 8,
-                              .in_channels = 32,
-                              .out_channels = 32,
-                              .kernel_height = side,
-                              .kernel_width = side,
-                              .stride = 1,
-                              .padding = side / 2};
-      std::vector<BFloat16> x(size_t(shape.in_size()), BFloat16(1.0f)), y(size_t(shape.out_size()));
-      const std::vector<float> w(size_t(shape.weight_size()), 0.5f);
-      const int64_t first = emulated_products();
-      backend.kernels.conv2d_forward(y.data(), x.data(), w.data(), nullptr, nullptr, false, shape);
-      CHECK(float(y[size_t(shape.out_size() / 2)]) > 0);
-      CHECK(emulated_products() > first);
-    }
+    backend->kernels.conv2d_forward(y.data(), x.data(), w.data(), nullptr, nullptr, false, shape);
     CHECK(emulated_products() > before);
   }
-  cpu_bf16_backends().front().activate();
+  backends.front().activate();
 }
