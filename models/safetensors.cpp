@@ -298,16 +298,15 @@ void write_safetensors(const std::filesystem::path& path, const Archive& archive
   }
   text.resize((text.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
 
-  std::string bytes;
-  bytes.reserve(kLengthBytes + text.size() + offset);
   const uint64_t header_bytes = text.size();
-  bytes.append(reinterpret_cast<const char*>(&header_bytes), kLengthBytes);
-  bytes += text;
-  for (const auto* entry : entries) {
-    const auto& content = entry->second.bytes;
-    bytes.append(reinterpret_cast<const char*>(content.data()), content.size());
-  }
-  write_atomically(path, bytes);
+  write_atomically(path, [&](const Append& append) {
+    append({reinterpret_cast<const char*>(&header_bytes), kLengthBytes});
+    append(text);
+    for (const auto* entry : entries) {
+      const auto& content = entry->second.bytes;
+      append({reinterpret_cast<const char*>(content.data()), content.size()});
+    }
+  });
 }
 
 }  // namespace signet::models

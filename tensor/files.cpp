@@ -7,12 +7,16 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <sstream>
+#include <vector>
 
 #include "tensor/error.h"
 
 namespace signet {
 namespace fs = std::filesystem;
+
+namespace {
+constexpr size_t kPiece = size_t{1} << 18;  // bytes that are read at a time
+}
 
 std::string read_file(const fs::path& path) {
   std::error_code error;
@@ -20,13 +24,15 @@ std::string read_file(const fs::path& path) {
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) fail("{}: cannot be opened: {}", path.string(), std::strerror(errno));
-  std::ostringstream bytes;
-  bytes << in.rdbuf();
-  if (in.bad() || bytes.fail()) {
-    // An empty file leaves the string stream failed as well, and is no error.
-    if (fs::file_size(path, error) != 0) fail("{}: cannot be read: {}", path.string(), std::strerror(errno));
-  }
-  return std::move(bytes).str();
+  // A pipe has no size to begin with.
+  const auto size = fs::file_size(path, error);
+  std::string bytes;
+  if (!error) bytes.reserve(size_t(size));
+  std::vector<char> piece(kPiece);
+  while (in.read(piece.data(), std::streamsize(piece.size())) || in.gcount() > 0)
+    bytes.append(piece.data(), size_t(in.gcount()));
+  if (in.bad()) fail("{}: cannot be read: {}", path.string(), std::strerror(errno));
+  return bytes;
 }
 
 namespace {
@@ -92,11 +98,10 @@ void write_atomically(const fs::path& path, std::string_view bytes) {
   file.keep(path);
 }
 
-void write_atomically(const fs::path& path, const std::function<void(std::ostream&)>& write) {
-  std::ostringstream bytes;
-  write(bytes);
-  if (!bytes) fail("{}: its content could not be made", path.string());
-  write_atomically(path, std::string_view(bytes.view()));
+void write_atomically(const fs::path& path, const std::function<void(const Append&)>& write) {
+  TemporaryFile file(path);
+  write([&](std::string_view bytes) { file.write(bytes, path); });
+  file.keep(path);
 }
 
 }  // namespace signet

@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -17,9 +16,12 @@ std::string read_file(const std::filesystem::path& path);
 /// need be. Throws Error with the path and the system's reason (and then leaves no temporary file).
 void write_atomically(const std::filesystem::path& path, std::string_view bytes);
 
-/// The same for content written piece by piece: `write` gets a stream; a stream left failed counts as an
-/// error.
-void write_atomically(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write);
+/// Adds bytes to the end of a file.
+using Append = std::function<void(std::string_view)>;
+
+/// The same for content that is never in memory as a whole: `write` gives it piece by piece. If it throws,
+/// nothing is changed.
+void write_atomically(const std::filesystem::path& path, const std::function<void(const Append&)>& write);
 
 /// Whether a file is one that write_atomically had begun when the program was killed.
 bool is_unfinished(const std::filesystem::path& path);

@@ -37,13 +37,31 @@ TEST_CASE("a file is written whole, read back, and replaced") {
   CHECK(read_file(file) == "x");
   write_atomically(file, std::string_view(""));
   CHECK(read_file(file).empty());
+  write_atomically(file, [&](const Append& append) {
+    append(bytes);
+    append("");
+    append("three");
+  });
+  CHECK(read_file(file) == bytes + "three");
+}
+
+TEST_CASE("a file longer than what is read at a time comes whole") {
+  const Folder folder;
+  std::string bytes(700'001, 'a');
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = char(i * 2654435761u >> 24);
+  write_atomically(folder / "long", bytes);
+  CHECK(read_file(folder / "long") == bytes);
 }
 
 TEST_CASE("a failed write leaves the old file and no other") {
   const Folder folder;
   const fs::path file = folder / "a.txt";
   write_atomically(file, std::string_view("old"));
-  CHECK_THROWS_AS(write_atomically(file, [](std::ostream& out) { out.setstate(std::ios::failbit); }), Error);
+  const auto give_up = [](const Append& append) {
+    append("new");
+    fail("no more of it");
+  };
+  CHECK_THROWS_AS(write_atomically(file, give_up), Error);
   CHECK(read_file(file) == "old");
   CHECK(folder.entries() == 1);
   fs::create_directories(folder / "taken/below");
