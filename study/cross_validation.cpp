@@ -9,6 +9,7 @@
 #include "models/safetensors.h"
 #include "study/interrupt.h"
 #include "study/process_info.h"
+#include "tensor/allocator.h"
 #include "tensor/error.h"
 #include "tensor/hash.h"
 
@@ -16,13 +17,9 @@ namespace signet::study {
 namespace {
 
 /// Images a batch of the frozen trunk: fits the cache no worse than the training batch, and is not remembered
-/// anywhere. Four of them together have as many tiles in a ResNet's last stage as Winograd's kernels take at
-/// a time, at 224 pixels, twice.
+/// anywhere. Two of them together have as many tiles in a ResNet's last stage, at 224 pixels, as Winograd's
+/// kernels take at a time.
 constexpr int kTrunkBatch = 28;
-
-std::string trunk_name(const ModelPlan& plan) {
-  return fmt::format("{}-{}-{}", plan.architecture, plan.image_size, plan.width);
-}
 
 /// Makes the stages [0, stages) of `to` share the storage of `from`'s.
 void share_stages(models::Network& to, models::Network& from, int stages) {
@@ -37,16 +34,6 @@ void share_stages(models::Network& to, models::Network& from, int stages) {
       share(targets[m]->buffers(), sources[m]->buffers());
     }
   }
-}
-
-/// Whether the weights file has every tensor of the network's last stage in the right size.
-bool head_is_pretrained(models::Network& network, const models::Archive& weights) {
-  const auto expected = models::save_weights(network);
-  const auto head = models::head_names(network);
-  return std::all_of(head.begin(), head.end(), [&](const std::string& name) {
-    const auto* found = weights.find(name);
-    return found != nullptr && found->shape == expected.find(name)->shape;
-  });
 }
 
 bool better(const FoldScores& a, const FoldScores& b) {
@@ -94,23 +81,10 @@ int CrossValidation::untouched_stages(const ModelPlan& plan, const models::Netwo
   return plan.continues.empty() ? own : std::min(own, untouched_stages(plans_.at(plan.continues), network));
 }
 
-models::Network& CrossValidation::trunk(const ModelPlan& plan) {
-  auto& found = trunks_[trunk_name(plan)];
-  if (!found) {
-    found = models::make_network(plan.architecture, context_.store.dataset().num_classes(), plan.image_size,
-                                 plan.width, context_.options.device);
-    models::load_weights(*found, *context_.weights, context_.options.weights.string(), true);
-    found->set_trainable(false);
-    trunk_drift_.emplace(trunk_name(plan), DriftMeter(*found, 0, found->stage_count() - 1));
-  }
-  return *found;
-}
-
 std::vector<TensorRecord> CrossValidation::measure_trunk(const ModelPlan& plan,
-                                                         const models::Network& network) {
+                                                         const models::Network& network) const {
   const int untouched = untouched_stages(plan, network);
-  if (untouched == 0) return {};
-  return trunk_drift_.at(trunk_name(plan)).measure(untouched);
+  return untouched == 0 ? std::vector<TensorRecord>() : context_.pretrained.measure(plan, untouched);
 }
 
 std::unique_ptr<models::Network> CrossValidation::initial_network(const ModelPlan& plan, int fold) {
@@ -121,11 +95,11 @@ std::unique_ptr<models::Network> CrossValidation::initial_network(const ModelPla
     network->initialize(philox_derive({seed, fnv1a(plan.name)}, uint64_t(fold)));
     return network;
   }
-  models::Network& pretrained = trunk(plan);
+  models::Network& pretrained = context_.pretrained.network(plan);
   const int shared = untouched_stages(plan, *network);
   if (shared < network->stage_count()) models::Snapshot(pretrained, shared).restore(*network);
   share_stages(*network, pretrained, shared);
-  if (!(plan.keep_head && head_is_pretrained(*network, *context_.weights))) {
+  if (!(plan.keep_head && context_.pretrained.has_head(plan))) {
     network->initialize_head(philox_derive({seed, fnv1a("head")}, uint64_t(fold)));
   }
   if (!plan.continues.empty()) results_.at(plan.continues).kept.at(fold).restore(*network);
@@ -174,8 +148,9 @@ int CrossValidation::view(const ModelPlan& plan, const models::Network& network,
 }
 
 Tensor CrossValidation::features(const ModelPlan& plan, int last_stage, int epoch) {
-  const int view_number = view(plan, trunk(plan), epoch);
-  return context_.features.get(trunk_name(plan) + plan.phase, view_number, [&] {
+  models::Network& network = context_.pretrained.network(plan);
+  const int view_number = view(plan, network, epoch);
+  return context_.features.get(Pretrained::name(plan) + plan.phase, view_number, [&] {
     const auto& dataset = context_.store.dataset();
     std::vector<int> order(size_t(dataset.size()));
     std::iota(order.begin(), order.end(), 0);
@@ -184,7 +159,6 @@ Tensor CrossValidation::features(const ModelPlan& plan, int last_stage, int epoc
                                 : fmt::format("{} epoch {}/{}: the frozen trunk, once for all folds",
                                               plan.name, epoch, plan.training.epochs),
                             dataset.size());
-    models::Network& network = trunk(plan);
     Tensor table =
         run_prefix(network, last_stage, image_source(plan, network, view_number), order, dataset.size(),
                    kTrunkBatch, [&](int64_t images) { context_.progress.advance(images); });
@@ -356,6 +330,8 @@ const PlanResult& CrossValidation::run(const ModelPlan& plan,
     trainers.push_back(make_trainer(pending[i]));
     if (shares_trunk(plan, trainers.front()->network())) {
       if (i + 1 < pending.size()) continue;
+      // What the folds' networks had before they shared a trunk is as large as all activations.
+      release_cached_memory();
       run_sharing(plan, result, trainers, after_epoch);
     } else {
       run_alone(plan, result, trainers, after_epoch);

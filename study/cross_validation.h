@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "data/store.h"
-#include "models/archive.h"
 #include "study/fold_trainer.h"
 #include "study/plan.h"
+#include "study/pretrained.h"
 #include "study/progress.h"
 #include "study/records.h"
 #include "study/run_folder.h"
@@ -33,7 +33,7 @@ class FeatureCache {
 struct StudyContext {
   const StudyOptions& options;
   const data::ImageStore& store;
-  const models::Archive* weights;  ///< null if no plan is pretrained
+  Pretrained& pretrained;
   Progress& progress;
   FeatureCache& features;
 };
@@ -69,9 +69,8 @@ class CrossValidation {
   using Trainers = std::vector<std::unique_ptr<FoldTrainer>>;
 
   std::unique_ptr<models::Network> initial_network(const ModelPlan& plan, int fold);
-  models::Network& trunk(const ModelPlan& plan);
   /// The records of the tensors that a plan leaves untouched, which all folds share.
-  std::vector<TensorRecord> measure_trunk(const ModelPlan& plan, const models::Network& network);
+  std::vector<TensorRecord> measure_trunk(const ModelPlan& plan, const models::Network& network) const;
   bool shares_trunk(const ModelPlan& plan, const models::Network& network) const;
   /// The augmentation that an epoch (0: none) trains on, by number.
   int view(const ModelPlan& plan, const models::Network& network, int epoch) const;
@@ -90,8 +89,6 @@ class CrossValidation {
   const RunFolder& folder_;
   std::vector<int> folds_;
   int fold_count_;
-  std::map<std::string, std::unique_ptr<models::Network>> trunks_;
-  std::map<std::string, DriftMeter> trunk_drift_;  ///< of the trunks
   std::map<std::string, PlanResult> results_;
   std::map<std::string, ModelPlan> plans_;
 };

@@ -1,10 +1,13 @@
 #include "study/drift_meter.h"
 
+#include <bit>
 #include <cmath>
 #include <span>
+#include <stdexcept>
 
 #include "kernels/parallel.h"
 #include "models/state_dict.h"
+#include "tensor/hash.h"
 
 namespace signet::study {
 namespace {
@@ -38,23 +41,40 @@ double distance_between(std::span<const float> a, std::span<const float> b) {
   return std::sqrt(sum);
 }
 
-}  // namespace
+/// A sum of the bits that tells whether any of them has changed. FNV-1a's step, by words of 32 bits.
+uint64_t hash_of(std::span<const float> values) {
+  uint64_t hash = fnv1a({});
+  for (const float v : values) hash = (hash ^ std::bit_cast<uint32_t>(v)) * kFnvPrime;
+  return hash;
+}
 
-DriftMeter::DriftMeter(models::Network& network, int first, int last) {
+bool on_host(models::Network& network) {
+  return network.parameters().front().tensor->device().on_host();
+}
+
+/// Calls body(tensor, stage) for the parameters of the stages [first, last), then for their buffers.
+template <class Body>
+void for_each_of_stages(models::Network& network, int first, int last, const Body& body) {
   const auto stages = models::tensor_stages(network);
-  on_host_ = network.parameters().front().tensor->device().on_host();
   auto all = network.parameters();
   for (auto& buffer : network.buffers()) all.push_back(std::move(buffer));
   for (const auto& named : all) {
     const int stage = stages.at(named.name);
-    if (stage < first || stage >= last) continue;
+    if (stage >= first && stage < last) body(named, stage);
+  }
+}
+
+}  // namespace
+
+DriftMeter::DriftMeter(models::Network& network, int first, int last) : on_host_(on_host(network)) {
+  for_each_of_stages(network, first, last, [&](const nn::NamedTensor& named, int stage) {
     Watched& w = watched_.emplace_back();
     w.name = named.name;
     w.tensor = *named.tensor;
     w.stage = stage;
     w.start = w.tensor.to_vector();
     w.start_norm = norm_of(w.start);
-  }
+  });
 }
 
 void DriftMeter::before_step() {
@@ -87,6 +107,28 @@ std::vector<TensorRecord> DriftMeter::measure(int last) {
     records[size_t(i)] = {w.name,          norm_of(now), w.start_norm, distance_between(now, w.start),
                           w.gradient_norm, w.update_norm};
     w.gradient_norm = w.update_norm = 0;
+  });
+  std::erase_if(records, [](const TensorRecord& record) { return record.tensor.empty(); });
+  return records;
+}
+
+FrozenMeter::FrozenMeter(models::Network& network, int last) : on_host_(on_host(network)) {
+  for_each_of_stages(network, 0, last, [&](const nn::NamedTensor& named, int stage) {
+    std::vector<float> copy;
+    const auto values = elements(*named.tensor, copy);
+    watched_.push_back({named.name, *named.tensor, stage, hash_of(values), norm_of(values)});
+  });
+}
+
+std::vector<TensorRecord> FrozenMeter::measure(int last) const {
+  std::vector<TensorRecord> records(watched_.size());
+  for_each_tensor(int64_t(watched_.size()), on_host_, [&](int64_t i) {
+    const Watched& w = watched_[size_t(i)];
+    if (w.stage >= last) return;
+    std::vector<float> copy;
+    if (hash_of(elements(w.tensor, copy)) != w.hash)
+      throw std::logic_error("[FrozenMeter] " + w.name + " is frozen, and its values have changed");
+    records[size_t(i)] = {w.name, w.norm, w.norm, 0, 0, 0};
   });
   std::erase_if(records, [](const TensorRecord& record) { return record.tensor.empty(); });
   return records;

@@ -1,6 +1,7 @@
 #pragma once
 // How far a phase moves a network's tensors: measured while it trains, a pass over the weights an epoch.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,29 @@ class DriftMeter {
     double start_norm = 0;
     std::vector<float> before;  ///< before the watched step; empty where there is none
     double gradient_norm = 0, update_norm = 0;
+  };
+
+  std::vector<Watched> watched_;
+  bool on_host_ = true;
+};
+
+/// The same for stages that nothing may move, without the copies.
+class FrozenMeter {
+ public:
+  /// Of the stages before `last` of a network, whose tensors must stay where they are.
+  FrozenMeter(models::Network& network, int last);
+
+  /// One record for each tensor of the stages before `last`, parameters first: it has moved by 0. Throws
+  /// std::logic_error if one has other bits than at first.
+  std::vector<TensorRecord> measure(int last) const;
+
+ private:
+  struct Watched {
+    std::string name;
+    Tensor tensor;
+    int stage = 0;
+    uint64_t hash = 0;
+    double norm = 0;
   };
 
   std::vector<Watched> watched_;

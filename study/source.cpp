@@ -75,7 +75,7 @@ namespace {
 // convolutions of a ResNet transform weights that are larger than a batch's activations, and have few pixels
 // an image to fill their tiles with.
 constexpr int64_t kFewNumbers = 7 << 14;
-constexpr int64_t kBatchesTogether = 4;
+constexpr int64_t kBatchesTogether = 2;
 
 }  // namespace
 

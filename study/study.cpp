@@ -8,10 +8,10 @@
 #include "data/leakage.h"
 #include "data/store.h"
 #include "kernels/parallel.h"
-#include "models/checkpoint_file.h"
 #include "study/checkpoint.h"
 #include "study/cross_validation.h"
 #include "study/interrupt.h"
+#include "study/pretrained.h"
 #include "study/process_info.h"
 #include "study/report.h"
 #include "study/run_folder.h"
@@ -19,9 +19,9 @@
 #include "study/table.h"
 #include "study/tensorboard.h"
 #include "study/typical.h"
+#include "tensor/allocator.h"
 #include "tensor/error.h"
 #include "tensor/files.h"
-#include "tensor/sha256.h"
 
 namespace signet::study {
 namespace fs = std::filesystem;
@@ -158,48 +158,11 @@ void require_folds(const StudyOptions& o, int count) {
   }
 }
 
-/// The weights of a run, and what of them its network uses.
-struct Weights {
-  models::Archive archive;
-  std::string sha256, report;
-};
-
-/// Takes the head out of weights for as many classes with other names: its rows would stand for the wrong
-/// ones. Returns what is to be said about it.
-std::string drop_foreign_head(models::Archive& archive, models::Network& network, const StudyOptions& o,
-                              const std::vector<std::string>& classes) {
-  const auto form = read_form(archive, o.weights);
-  if (!form || form->classes == classes || form->classes.size() != classes.size()) return {};
-  const auto head = models::head_names(network);
-  std::erase_if(archive.entries, [&](const auto& entry) {
-    return std::find(head.begin(), head.end(), entry.first) != head.end();
-  });
-  return fmt::format("; its head is for other classes ({}, …) and is replaced by a new one",
-                     form->classes.front());
-}
-
-Weights load_fitting_weights(const StudyOptions& o, const std::vector<std::string>& class_names) {
-  if (o.weights.empty()) return {};
-  const std::string bytes = read_file(o.weights);
-  Weights weights{models::parse_checkpoint(bytes, o.weights.string()), sha256_hex(bytes), {}};
-  const auto plan = std::find_if(o.plans.begin(), o.plans.end(), [](const auto& p) { return p.pretrained; });
-  if (plan == o.plans.end()) return weights;
-  const auto network =
-      models::make_network(plan->architecture, int(class_names.size()), plan->image_size, plan->width);
-  const std::string about_head = drop_foreign_head(weights.archive, *network, o, class_names);
-  const auto report = models::load_weights(*network, weights.archive, o.weights.string(), true);
-  weights.report =
-      fmt::format("{}: {} tensors used{}{}{}\n", o.weights.string(), report.used.size(), about_head,
-                  report.skipped.empty() ? "" : fmt::format("; skipped {}", fmt::join(report.skipped, ", ")),
-                  report.missing.empty() ? "" : fmt::format("; missing {}", fmt::join(report.missing, ", ")));
-  return weights;
-}
-
 class Run {
  public:
   Run(const StudyOptions& options, data::Dataset dataset)
       : options_(options),
-        weights_(load_fitting_weights(options, dataset.classes)),
+        pretrained_(options, dataset.classes),
         store_(load_images(options, std::move(dataset), progress_)) {
     for (const auto split : options.splits) {
       folds_.push_back(data::make_folds(store_.dataset(), split, options.folds, options.seed));
@@ -235,7 +198,7 @@ class Run {
   Args resolved() const {
     Args args = describe(options_);
     args.emplace_back("dataset_hash", store_.content_hash());
-    args.emplace_back("weights_sha256", weights_.sha256);
+    args.emplace_back("weights_sha256", pretrained_.sha256());
     args.emplace_back("version", std::string(SIGNET_VERSION));
     args.emplace_back("processor", processor_name());
     args.emplace_back("threads", int64_t{num_threads()});
@@ -248,7 +211,7 @@ class Run {
     fmt::print("signet {} on {}, {} threads, device {}\n", SIGNET_VERSION, processor_name(), num_threads(),
                options_.device.description());
     fmt::print("{} images of {} classes in {}\n{}", dataset.size(), dataset.num_classes(),
-               dataset.root.string(), weights_.report);
+               dataset.root.string(), pretrained_.report());
     print_plans(options_, dataset.num_classes());
     if (!options_.replayed.empty()) print_changes(options_.replayed, resolved());
   }
@@ -307,8 +270,7 @@ class Run {
     }
     folder.write_splits(rows);
 
-    const StudyContext context{options_, store_, options_.weights.empty() ? nullptr : &weights_.archive,
-                               progress_, features_};
+    const StudyContext context{options_, store_, pretrained_, progress_, features_};
     CrossValidation validation(context, folder, folds);
     const std::string started = started_at(folder);
     StudySummary summary;
@@ -339,6 +301,8 @@ class Run {
       folder.write_predictions(predictions, dataset.classes);
       folder.write_model(record, dataset.classes, chain_epochs, chain_outcomes);
       std::string typical;
+      // A network and its file's content follow, and no training.
+      release_cached_memory();
       for (const auto& [which, weights] :
            {std::pair("best", &result.best), std::pair("last", &result.last)}) {
         const auto network = validation.network_of(plan, weights->at(result.best_fold));
@@ -380,7 +344,7 @@ class Run {
 
   const StudyOptions& options_;
   Progress progress_;
-  Weights weights_;
+  Pretrained pretrained_;
   data::ImageStore store_;
   std::vector<std::vector<int>> folds_;  ///< for each of the splits
   FeatureCache features_;

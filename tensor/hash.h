@@ -6,10 +6,12 @@
 
 namespace signet {
 
+constexpr uint64_t kFnvPrime = 0x100000001b3u;
+
 /// FNV-1a, 64 bits (Fowler, Noll and Vo; RFC 9923): turns names into keys of random streams.
 constexpr uint64_t fnv1a(std::string_view text) {
   uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : text) hash = (hash ^ uint8_t(c)) * 0x100000001b3u;
+  for (const char c : text) hash = (hash ^ uint8_t(c)) * kFnvPrime;
   return hash;
 }
 
