@@ -9,6 +9,7 @@
 #include "hwy/highway.h"
 
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 
 #include "kernels/cpu/bf16-inl.h"
@@ -49,7 +50,7 @@ struct RgbSteps {
   void (*gradient_range)(const RgbGradient<act>& g, const Conv2dShape& s);
 };
 
-/// Floats in a row of the strip: pixels and taps that tiles sticking out of the row read.
+/// Numbers in a row of the strip: pixels and taps that tiles sticking out of the row read.
 inline int64_t strip_line(const Conv2dShape& s) {
   constexpr int64_t kMostTileRows = 14, kMostTaps = 16;
   const int64_t columns = round_up(s.out_width(), kMostTileRows) + kMostTileRows;
@@ -57,25 +58,33 @@ inline int64_t strip_line(const Conv2dShape& s) {
 }
 
 /// Fills the strip for output rows [first, first + rows) of an image.
-template <class act>
-void fill_strip(float* strip, int64_t line, const act* image, int64_t first, int64_t rows,
+template <class number, class act>
+void fill_strip(number* strip, int64_t line, const act* image, int64_t first, int64_t rows,
                 const Conv2dShape& s) {
   const int64_t height = (rows - 1) * s.stride + s.kernel_height, left = s.padding * kColors;
   const int64_t count = std::min(s.in_width * kColors, line - left);
   for (int64_t r = 0; r < height; ++r, strip += line) {
     const int64_t y = first * s.stride - s.padding + r;
     if (y < 0 || y >= s.in_height) {
-      std::fill_n(strip, line, 0.0f);
+      std::fill_n(strip, line, number());
       continue;
     }
-    std::fill_n(strip, left, 0.0f);
+    std::fill_n(strip, left, number());
     std::copy_n(image + y * s.in_width * kColors, count, strip + left);
-    std::fill_n(strip + left + count, line - left - count, 0.0f);
+    std::fill_n(strip + left + count, line - left - count, number());
   }
 }
 
-inline int64_t strip_floats(const Conv2dShape& s) {
+/// Numbers in the strip.
+inline int64_t strip_size(const Conv2dShape& s) {
   return ((kStripRows - 1) * s.stride + s.kernel_height) * strip_line(s);
+}
+
+/// Steps of k that a row of a filter takes in the forward products: its taps, or pairs of them, of which the
+/// last may lack its second.
+template <class act>
+int64_t forward_steps(const Conv2dShape& s) {
+  return ceil_div(s.kernel_width * kColors, int64_t{kPerSlot<act>});
 }
 
 }  // namespace signet::cpu
@@ -87,12 +96,47 @@ namespace HWY_NAMESPACE {
 
 // ---- forward
 
+HWY_INLINE Vector broadcast_taps(const float* from) {
+  return hn::Set(Lanes(), *from);
+}
+
+#if HWY_TARGET == HWY_AVX3
+HWY_INLINE Vector broadcast_taps(const BFloat16* from) {
+  uint32_t pair = 0;
+  std::memcpy(&pair, from, sizeof pair);
+  return hn::BitCast(Lanes(), hn::Set(hn::RebindToUnsigned<Lanes>(), pair));
+}
+
+// The last tap of a row that has an odd number, without its neighbour of another window: that may be NaN,
+// which no weight of zero takes away.
+HWY_INLINE Vector broadcast_last_tap(const BFloat16* from) {
+  return hn::BitCast(Lanes(), hn::Set(hn::RebindToUnsigned<Lanes>(), uint32_t{from->bits}));
+}
+#endif
+
+template <int M, int kPixel, class act, class Broadcast>
+HWY_INLINE void forward_step(Vector (&sums)[M][kTileVectors], const act* HWY_RESTRICT a,
+                             const float* HWY_RESTRICT b, const Broadcast& broadcast) {
+  const Lanes d;
+  Vector right[kTileVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kTileVectors; ++v) right[v] = hn::Load(d, b + v * kLanes);
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+    const Vector left = broadcast(a + m * kPixel);
+#pragma GCC unroll 4
+    for (int v = 0; v < kTileVectors; ++v)
+      sums[m][v] = multiply_add<kOperand<act>>(left, right[v], sums[m][v]);
+  }
+}
+
 /// Columns of the output from `at` on in a row, of which `count` lie inside.
 template <int M, int kPixel, class act>
-HWY_INLINE void forward_tile(const RgbForward<act>& f, const Conv2dShape& s, const float* HWY_RESTRICT strip,
+HWY_INLINE void forward_tile(const RgbForward<act>& f, const Conv2dShape& s, const act* HWY_RESTRICT strip,
                              int64_t line, const float* HWY_RESTRICT b, int64_t at, int64_t column,
                              int64_t count) {
   constexpr int V = kTileVectors;
+  constexpr int64_t kTaps = kPerSlot<act>;
   const Lanes d;
   Vector sums[M][V];
 #pragma GCC unroll 16
@@ -100,21 +144,23 @@ HWY_INLINE void forward_tile(const RgbForward<act>& f, const Conv2dShape& s, con
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) sums[m][v] = hn::Zero(d);
   }
+  const int64_t taps = s.kernel_width * kColors;
   for (int64_t ky = 0; ky < s.kernel_height; ++ky, strip += line) {
-    const float* a = strip;
+    const act* a = strip;
     // One step at a time: with several, the compiler runs out of registers.
 #pragma GCC unroll 1
-    for (int64_t k = 0; k < s.kernel_width * kColors; ++k, ++a, b += kColumnPanel) {
-      Vector right[V];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) right[v] = hn::Load(d, b + v * kLanes);
-#pragma GCC unroll 16
-      for (int m = 0; m < M; ++m) {
-        const Vector left = hn::Set(d, a[m * kPixel]);
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) sums[m][v] = hn::MulAdd(left, right[v], sums[m][v]);
+    for (int64_t k = 0; k + kTaps <= taps; k += kTaps, a += kTaps, b += kColumnPanel) {
+      forward_step<M, kPixel>(sums, a, b, [](const act* from) HWY_ATTR { return broadcast_taps(from); });
+    }
+#if HWY_TARGET == HWY_AVX3
+    if constexpr (kTaps == 2) {
+      if (taps % kTaps != 0) {
+        forward_step<M, kPixel>(sums, a, b,
+                                [](const act* from) HWY_ATTR { return broadcast_last_tap(from); });
+        b += kColumnPanel;
       }
     }
+#endif
   }
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
@@ -135,9 +181,9 @@ HWY_INLINE void forward_tile(const RgbForward<act>& f, const Conv2dShape& s, con
 
 /// One row of the output, in tiles of M pixels.
 template <int M, int kPixel, class act>
-HWY_INLINE void forward_row(const RgbForward<act>& f, const Conv2dShape& s, const float* strip, int64_t line,
+HWY_INLINE void forward_row(const RgbForward<act>& f, const Conv2dShape& s, const act* strip, int64_t line,
                             int64_t at) {
-  const int64_t width = s.out_width(), depth = s.kernel_height * s.kernel_width * kColors;
+  const int64_t width = s.out_width(), depth = s.kernel_height * forward_steps<act>(s);
   for (int64_t column = 0; column < s.out_channels; column += kTileVectors * kLanes) {
     const float* b = f.panels + column / kColumnPanel * kColumnPanel * depth + column % kColumnPanel;
     for (int64_t x = 0; x < width; x += M)
@@ -146,13 +192,13 @@ HWY_INLINE void forward_row(const RgbForward<act>& f, const Conv2dShape& s, cons
 }
 
 template <int kPixel, class act>
-HWY_INLINE void forward_rows(const RgbForward<act>& f, const Conv2dShape& s, const float* strip, int64_t line,
+HWY_INLINE void forward_rows(const RgbForward<act>& f, const Conv2dShape& s, const act* strip, int64_t line,
                              int64_t first, int64_t rows, int64_t image) {
   // The tile that leaves fewer pixels of the row empty; the larger one if that is all the same.
   constexpr int kLarge = kTileRows, kSmall = kTileRows >= 8 ? 8 : 4;
   const bool small = round_up(s.out_width(), kSmall) < round_up(s.out_width(), kLarge);
   for (int64_t r = 0; r < rows; ++r) {
-    const float* from = strip + r * s.stride * line;
+    const act* from = strip + r * s.stride * line;
     const int64_t at = (image * s.out_height() + first + r) * s.out_width() * s.out_channels;
     if (small) {
       forward_row<kSmall, kPixel>(f, s, from, line, at);
@@ -167,7 +213,7 @@ void rgb_forward_chunk(const RgbForward<act>& f, const Conv2dShape& s, int64_t c
   const int64_t blocks = ceil_div(s.out_height(), kStripRows), line = strip_line(s);
   const int64_t image = chunk / blocks, first = chunk % blocks * kStripRows;
   const int64_t rows = std::min(kStripRows, s.out_height() - first);
-  float* strip = scratch(Scratch::left, strip_floats(s));
+  auto* strip = reinterpret_cast<act*>(scratch(Scratch::left, strip_size(s)));
   fill_strip(strip, line, f.x + image * s.in_height * s.in_width * kColors, first, rows, s);
   if (s.stride == 1) {
     forward_rows<int(kColors)>(f, s, strip, line, first, rows, image);
@@ -232,7 +278,7 @@ void gradient_range(const RgbGradient<act>& g, const Conv2dShape& s) {
   // [outputs / kOutputs][depth][kOutputs]
   float* sums = scratch(Scratch::tile, s.out_channels * depth);
   std::fill_n(sums, s.out_channels * depth, 0.0f);
-  float* strip = scratch(Scratch::left, strip_floats(s));
+  float* strip = scratch(Scratch::left, strip_size(s));
   const int64_t blocks = ceil_div(s.out_height(), kStripRows);
   for (int64_t chunk = g.begin; chunk < g.end; ++chunk) {
     const int64_t image = chunk / blocks, first = chunk % blocks * kStripRows;
@@ -315,15 +361,34 @@ bool rgb_applies(const Conv2dShape& s) {
          s.out_channels % kColumnPanel == 0 && s.out_size() > 0 && s.kernel_width <= 11;
 }
 
+namespace {
+/// Writes the steps of one filter, kColumnPanel apart. What rounding takes from a weight is given to the next
+/// one of its colour: pixels beside each other are alike, so that the errors cancel in most windows, as those
+/// of grey values do in Floyd and Steinberg's error diffusion (1976).
+template <class act>
+void pack_filter(float* to, const float* w, const Conv2dShape& s) {
+  float carried[kColors] = {};
+  for (int64_t ky = 0; ky < s.kernel_height; ++ky, to += forward_steps<act>(s) * kColumnPanel) {
+    for (int64_t k = 0; k < s.kernel_width * kColors; ++k, ++w) {
+      float& carry = carried[k % kColors];
+      const act weight(*w + carry);
+      if constexpr (!std::is_same_v<act, float>) carry += *w - float(weight);
+      reinterpret_cast<act*>(to + k / kPerSlot<act> * kColumnPanel)[k % kPerSlot<act>] = weight;
+    }
+  }
+}
+}  // namespace
+
 template <class act>
 void rgb_forward(act* y, const act* x, const float* w, const float* bias, const act* residual, bool relu,
                  const Conv2dShape& s) {
-  const int64_t depth = s.kernel_height * s.kernel_width * kColors;
-  // [panel][k][kColumnPanel]
+  const int64_t depth = s.kernel_height * forward_steps<act>(s);
+  // [panel][step of k][kColumnPanel]
   float* panels = scratch(Scratch::weights, s.out_channels * depth);
+  std::fill_n(panels, s.out_channels * depth, 0.0f);
   for (int64_t o = 0; o < s.out_channels; ++o) {
     float* to = panels + o / kColumnPanel * kColumnPanel * depth + o % kColumnPanel;
-    for (int64_t k = 0; k < depth; ++k) to[k * kColumnPanel] = w[o * depth + k];
+    pack_filter<act>(to, w + o * (s.weight_size() / s.out_channels), s);
   }
   const RgbForward<act> forward{y, x, residual, panels, bias, relu};
   const auto kernel = steps<act>().forward_chunk;

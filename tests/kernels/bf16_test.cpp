@@ -95,3 +95,45 @@ TEST_CASE("a weight gradient in bfloat16 of an odd number of tiles has nothing o
   }
   cpu_bf16_backends().front().activate();
 }
+
+TEST_CASE("the errors of a colour filter's rounded weights cancel where an image is all one colour") {
+  const Conv2dShape shape = Conv2dShape::square(1, 15, 3, 32, 7, 2, 0);
+  const std::vector<BFloat16> x(size_t(shape.in_size()), BFloat16(1.0f));
+  std::vector<float> w(size_t(shape.weight_size())), bias(32);
+  ref::random_uniform(w.data(), -1.0, 1.0, PhiloxKey{3, 1}, int64_t(w.size()));
+  for (size_t i = 0; i < w.size(); ++i) bias[i / 147] -= w[i];
+  for (const Backend<BFloat16>& backend : cpu_bf16_backends()) {
+    backend.activate();
+    std::vector<BFloat16> y(size_t(shape.out_size()), BFloat16(NAN));
+    backend.kernels.conv2d_forward(y.data(), x.data(), w.data(), bias.data(), nullptr, false, shape);
+    // Of each colour what the last weight's rounding left over is missing, at most half a unit in the last
+    // place of a weight below 2; sums of 147 numbers in float may add 1e-5. Weights that are each rounded to
+    // the nearest miss by five times as much.
+    double most = 0;
+    for (const BFloat16 value : y) most = std::max(most, std::abs(double(value)));
+    CHECK_MESSAGE(most <= 3 * 0x1p-8 + 1e-5, backend.name);
+  }
+  cpu_bf16_backends().front().activate();
+}
+
+TEST_CASE("a pixel that is not a number spoils the windows that see it, and no other") {
+  const Conv2dShape shape = Conv2dShape::square(1, 15, 3, 32, 7, 2, 3);
+  const std::vector<float> w(size_t(shape.weight_size()), 1.0f);
+  for (int64_t pixel = 0; pixel < 15; ++pixel) {
+    std::vector<BFloat16> x(size_t(shape.in_size()), BFloat16(1.0f));
+    x[size_t((7 * 15 + pixel) * 3)] = BFloat16(NAN);
+    for (const Backend<BFloat16>& backend : cpu_bf16_backends()) {
+      backend.activate();
+      std::vector<BFloat16> y(size_t(shape.out_size()), BFloat16(1.0f));
+      backend.kernels.conv2d_forward(y.data(), x.data(), w.data(), nullptr, nullptr, false, shape);
+      for (int64_t row = 0; row < 8; ++row) {
+        for (int64_t column = 0; column < 8; ++column) {
+          const float value = y[size_t((row * 8 + column) * 32)];
+          const bool sees = std::abs(2 * row - 7) <= 3 && std::abs(2 * column - pixel) <= 3;
+          CHECK_MESSAGE((value != value) == sees, backend.name, " pixel ", pixel, " window ", column);
+        }
+      }
+    }
+  }
+  cpu_bf16_backends().front().activate();
+}
