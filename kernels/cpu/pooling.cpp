@@ -87,6 +87,15 @@ void maxpool_row(act* y, int32_t* index, const act* x, int64_t oy, const Pool2dS
   }
 }
 
+// The value or 0, chosen among bits: the compiler makes vectors of that for either type.
+HWY_INLINE float keep_if(bool kept, float value) {
+  return kept ? value : 0;
+}
+HWY_INLINE BFloat16 keep_if(bool kept, BFloat16 value) {
+  value.bits = kept ? value.bits : 0;
+  return value;
+}
+
 // One row of output pixels where windows neither overlap nor leave gaps: every input pixel belongs to one
 // window. dx stands at the first of the window's rows, dy and index at the row.
 template <class act>
@@ -101,7 +110,7 @@ void maxpool_gradient_tiled_row(act* dx, const act* dy, const int32_t* index, in
         act* HWY_RESTRICT to = dx + (ky * s.in_width + ix) * channels;
         const int32_t* HWY_RESTRICT place = index;
         const act* HWY_RESTRICT from = dy;
-        for (int64_t c = 0; c < channels; ++c) to[c] = place[c] == here ? from[c] : act(0);
+        for (int64_t c = 0; c < channels; ++c) to[c] = keep_if(place[c] == here, from[c]);
       }
     }
   }

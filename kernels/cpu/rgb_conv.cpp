@@ -80,6 +80,26 @@ inline int64_t strip_size(const Conv2dShape& s) {
   return ((kStripRows - 1) * s.stride + s.kernel_height) * strip_line(s);
 }
 
+/// The strip for sums over pixels: of bfloat16, each number paired with the one of the next window's pixel.
+template <int kPixel, class act>
+void fill_steps(float* steps, int64_t line, const act* image, int64_t first, int64_t rows,
+                const Conv2dShape& s) {
+  if constexpr (std::is_same_v<act, float>) {
+    fill_strip(steps, line, image, first, rows, s);
+  } else {
+    auto* strip = reinterpret_cast<act*>(scratch(Scratch::right, strip_size(s)));
+    fill_strip(strip, line, image, first, rows, s);
+    auto* pairs = reinterpret_cast<act*>(steps);
+    const int64_t height = (rows - 1) * s.stride + s.kernel_height;
+    for (int64_t r = 0; r < height; ++r, strip += line, pairs += 2 * line) {
+      for (int64_t i = 0; i < line; ++i) {
+        pairs[2 * i] = strip[i];
+        pairs[2 * i + 1] = i + kPixel < line ? strip[i + kPixel] : act(0.0f);
+      }
+    }
+  }
+}
+
 /// Steps of k that a row of a filter takes in the forward products: its taps, or pairs of them, of which the
 /// last may lack its second.
 template <class act>
@@ -234,12 +254,30 @@ constexpr int kFewTaps = 3, kManyTaps = 3, kVectors = 4;
 constexpr int64_t kOutputs = kVectors * kLanes;
 static_assert(kColumnPanel % kOutputs == 0);
 
-/// Adds to sums [M][kOutputs] what `rows` rows of the output give: dy at its first output, the strip at the
-/// first tap.
+HWY_INLINE Vector load_outputs(const float* dy, int64_t) {
+  return load(dy);
+}
+
+#if HWY_TARGET == HWY_AVX3
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<Lanes>> load_words(const BFloat16* from) {
+  const hn::Rebind<uint16_t, Lanes> halves;
+  return hn::PromoteTo(hn::RebindToUnsigned<Lanes>(),
+                       hn::LoadU(halves, reinterpret_cast<const uint16_t*>(from)));
+}
+
+// Pairs of a pixel and the one `to_next` numbers further on.
+HWY_INLINE Vector load_outputs(const BFloat16* dy, int64_t to_next) {
+  return hn::BitCast(Lanes(), hn::Or(load_words(dy), hn::ShiftLeft<16>(load_words(dy + to_next))));
+}
+#endif
+
+/// Adds to sums [M][kOutputs] what `rows` rows of the output give: dy at its first output, the strip's steps
+/// at the first tap.
 template <int M, int kPixel, class act>
 HWY_INLINE void gradient_tile(float* HWY_RESTRICT sums, const act* HWY_RESTRICT dy,
                               const float* HWY_RESTRICT strip, int64_t line, int64_t rows,
                               const Conv2dShape& s) {
+  constexpr int64_t kPixels = kPerSlot<act>;
   const Lanes d;
   Vector tile[M][kVectors];
 #pragma GCC unroll 16
@@ -249,17 +287,34 @@ HWY_INLINE void gradient_tile(float* HWY_RESTRICT sums, const act* HWY_RESTRICT 
   }
   for (int64_t r = 0; r < rows; ++r, strip += s.stride * line) {
     const float* left = strip;
-    for (int64_t x = 0; x < s.out_width(); ++x, left += kPixel, dy += s.out_channels) {
+    int64_t x = 0;
+    for (; x + kPixels <= s.out_width(); x += kPixels, left += kPixels * kPixel) {
       Vector right[kVectors];
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) right[v] = load(dy + v * kLanes);
+      for (int v = 0; v < kVectors; ++v) right[v] = load_outputs(dy + v * kLanes, s.out_channels);
+      dy += kPixels * s.out_channels;
 #pragma GCC unroll 16
       for (int m = 0; m < M; ++m) {
         const Vector value = hn::Set(d, left[m]);
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) tile[m][v] = hn::MulAdd(value, right[v], tile[m][v]);
+        for (int v = 0; v < kVectors; ++v)
+          tile[m][v] = multiply_add<kOperand<act>>(value, right[v], tile[m][v]);
       }
     }
+#if HWY_TARGET == HWY_AVX3
+    if constexpr (kPixels == 2) {
+      // The last pixel of an odd number; what its steps have beside it is not to be seen.
+      for (; x < s.out_width(); ++x, dy += s.out_channels) {
+        for (int m = 0; m < M; ++m) {
+          uint32_t pair = 0;
+          std::memcpy(&pair, left + m, sizeof pair);
+          const Vector value = hn::BitCast(d, hn::Set(hn::RebindToUnsigned<Lanes>(), pair << 16));
+          for (int v = 0; v < kVectors; ++v)
+            tile[m][v] = hn::MulAdd(value, load(dy + v * kLanes), tile[m][v]);
+        }
+      }
+    }
+#endif
   }
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
@@ -283,7 +338,7 @@ void gradient_range(const RgbGradient<act>& g, const Conv2dShape& s) {
   for (int64_t chunk = g.begin; chunk < g.end; ++chunk) {
     const int64_t image = chunk / blocks, first = chunk % blocks * kStripRows;
     const int64_t rows = std::min(kStripRows, s.out_height() - first);
-    fill_strip(strip, line, g.x + image * s.in_height * s.in_width * kColors, first, rows, s);
+    fill_steps<kPixel>(strip, line, g.x + image * s.in_height * s.in_width * kColors, first, rows, s);
     for (int64_t row = 0; row < rows; row += pass) {
       const int64_t at = (image * s.out_height() + first + row) * s.out_width() * s.out_channels;
       float* sum = sums;

@@ -12,8 +12,8 @@ namespace signet::cpu {
 /// Whether the functions below compute the shape.
 bool rgb_applies(const Conv2dShape& shape);
 
-/// With act = BFloat16, which the processor has to be able to multiply (bf16_products.h), the forward
-/// products are of weights rounded to it, the gradient's are made in float.
+/// With act = BFloat16, which the processor has to be able to multiply (bf16_products.h), products are of
+/// pairs: of neighbouring taps, with weights rounded to bfloat16, or of neighbouring pixels.
 ///
 /// conv2d_forward for shapes that it applies to. An element is one chain of multiply-adds in the order of the
 /// filter.

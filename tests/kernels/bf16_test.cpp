@@ -137,3 +137,20 @@ TEST_CASE("a pixel that is not a number spoils the windows that see it, and no o
   }
   cpu_bf16_backends().front().activate();
 }
+
+TEST_CASE("a pixel that no window sees has no part in the gradient of a colour filter") {
+  // Three windows of two steps see columns 0 to 6 of 8.
+  const Conv2dShape shape = Conv2dShape::square(2, 8, 3, 32, 3, 2, 0);
+  std::vector<BFloat16> x(size_t(shape.in_size()), BFloat16(1.0f));
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (i / 3 % 8 == 7) x[i] = BFloat16(NAN);
+  }
+  const std::vector<BFloat16> dy(size_t(shape.out_size()), BFloat16(1.0f));
+  for (const Backend<BFloat16>& backend : cpu_bf16_backends()) {
+    backend.activate();
+    std::vector<float> dw(size_t(shape.weight_size()), NAN);
+    backend.kernels.conv2d_backward_weight(dw.data(), dy.data(), x.data(), Accumulate::no, shape);
+    for (const float value : dw) CHECK_MESSAGE(value == 18, backend.name);
+  }
+  cpu_bf16_backends().front().activate();
+}
