@@ -1,6 +1,7 @@
 #include "models/scratch.h"
 
 #include "nn/init.h"
+#include "nn/precision.h"
 #include "tensor/error.h"
 
 namespace signet::models {
@@ -87,6 +88,7 @@ Tensor Cnn::forward(const Tensor& x, int first, int last) {
   for (int stage = first; stage < last; ++stage) {
     switch (stage) {
       case 0:
+        if (y.device().on_host()) y = nn::cast(y, nn::activation_type());
         y = convolve(conv1_, y);
         break;
       case 1:
@@ -96,7 +98,7 @@ Tensor Cnn::forward(const Tensor& x, int first, int last) {
         y = convolve(conv3_, y);
         break;
       case 3:
-        y = dropout_.forward(nn::relu(fc1_.forward(nn::flatten(y))));
+        y = dropout_.forward(nn::relu(fc1_.forward(nn::flatten(nn::cast(y, DType::f32)))));
         break;
       default:
         y = fc2_.forward(y);
