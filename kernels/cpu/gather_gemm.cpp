@@ -88,64 +88,67 @@ HWY_INLINE void transpose4(float* to, int64_t to_pitch, const float* from, int64
 }
 #endif
 
+// The vector of columns from `from` on, of which `left` (0 or fewer: none) are of the matrix.
+HWY_INLINE Vector load_columns(const float* from, int64_t left) {
+  const Lanes d;
+  if (left >= kLanes) return hn::LoadU(d, from);
+  return left > 0 ? hn::MaskedLoad(hn::FirstN(d, size_t(left)), d, from) : hn::Zero(d);
+}
+
+// One step of k, whose numbers stand row_stride apart, of neighbouring columns.
+HWY_INLINE Vector load_step(const GatherGemm<float>&, const float* from, int64_t left) {
+  return load_columns(from, left);
+}
+#if HWY_TARGET == HWY_AVX3
+HWY_INLINE Vector load_step(const GatherGemm<BFloat16>& p, const float* from, int64_t left) {
+  return make_pairs(load_columns(from, left), load_columns(from + p.right_row_stride, left));
+}
+#endif
+
 // Panel `panel` of the right matrix: [k][width], width = kTileColumns or, for a last panel that needs no
-// more, one vector; columns beyond the matrix are zeros.
-void gather_gemm_pack_panel(float* to, const GatherGemm<float>& p, int64_t panel) {
+// more, one vector; columns beyond the matrix are zeros. In pairs for bfloat16.
+template <class act>
+void gather_gemm_pack_panel(float* to, const GatherGemm<act>& p, int64_t panel) {
+  constexpr int64_t kNumbers = kPerSlot<act>;
   const int64_t column = panel * kTileColumns;
   const int64_t count = std::min(kTileColumns, p.columns - column);
   const int64_t width = count <= kLanes ? kLanes : kTileColumns;
-  const Lanes d;
+  const int64_t pitch = p.right_column_stride;
   for (const Tap& tap : p.left.taps) {
-    const float* from = p.right + tap.offset + column * p.right_column_stride;
+    const float* from = p.right + tap.offset + column * pitch;
     int64_t c = 0;
-    if (p.right_column_stride == 1) {
-      for (; c < p.left.channels; ++c, to += width, from += p.right_row_stride) {
-        for (int64_t j = 0; j < width; j += kLanes) {
-          const int64_t left = count - j;
-          const auto v = left >= kLanes ? hn::LoadU(d, from + j)
-                         : left > 0     ? hn::MaskedLoad(hn::FirstN(d, size_t(left)), d, from + j)
-                                        : hn::Zero(d);
-          hn::Store(v, d, to + j);
-        }
+    if (pitch == 1) {
+      for (; c < p.left.channels; ++c, to += width, from += kNumbers * p.right_row_stride) {
+        for (int64_t j = 0; j < width; j += kLanes)
+          hn::Store(load_step(p, from + j, count - j), Lanes(), to + j);
       }
       continue;
     }
-    const int64_t ld = p.right_column_stride;
 #if HWY_TARGET != HWY_SCALAR
     if (p.right_row_stride == 1) {
-      for (; c + 4 <= p.left.channels; c += 4, to += 4 * width, from += 4) {
-        int64_t j = 0;
-        for (; j + 4 <= count; j += 4) transpose4(to + j, width, from + j * ld, ld);
-        for (; j < width; ++j)
-          for (int64_t i = 0; i < 4; ++i) to[i * width + j] = j < count ? from[j * ld + i] : 0;
+      // A cache line of each column at a time: columns are often powers of two apart, and their lines would
+      // drive each other out of the cache before the next steps of k are read from them.
+      constexpr int64_t kSteps = kLineFloats / kNumbers;
+      alignas(64) float lines[kTileColumns * kSteps] = {};
+      for (; c + kSteps <= p.left.channels; c += kSteps, to += kSteps * width, from += kLineFloats) {
+        for (int64_t j = 0; j < count; ++j) {
+          auto* line = reinterpret_cast<act*>(lines + j * kSteps);
+          for (int64_t i = 0; i < kLineFloats; i += kLanes) store(load(from + j * pitch + i), line + i);
+        }
+        for (int64_t j = 0; j < width; j += 4)
+          for (int64_t i = 0; i < kSteps; i += 4)
+            transpose4(to + i * width + j, width, lines + j * kSteps + i, kSteps);
       }
     }
 #endif
-    for (; c < p.left.channels; ++c, to += width, from += p.right_row_stride)
-      for (int64_t j = 0; j < width; ++j) to[j] = j < count ? from[j * ld] : 0;
-  }
-}
-
-#if HWY_TARGET == HWY_AVX3
-// The same in pairs.
-void gather_gemm_pack_panel(float* to, const GatherGemm<BFloat16>& p, int64_t panel) {
-  const int64_t column = panel * kTileColumns;
-  const int64_t count = std::min(kTileColumns, p.columns - column);
-  const int64_t width = count <= kLanes ? kLanes : kTileColumns;
-  alignas(64) float rows[2][kTileColumns] = {};
-  for (const Tap& tap : p.left.taps) {
-    const float* from = p.right + tap.offset + column * p.right_column_stride;
-    for (int64_t c = 0; c < p.left.channels; ++c, to += width, from += 2 * p.right_row_stride) {
-      for (int64_t j = 0; j < count; ++j) {
-        rows[0][j] = from[j * p.right_column_stride];
-        rows[1][j] = from[j * p.right_column_stride + p.right_row_stride];
-      }
-      for (int64_t j = 0; j < width; j += kLanes)
-        store(make_pairs(load(rows[0] + j), load(rows[1] + j)), to + j);
+    for (; c < p.left.channels; ++c, to += width, from += kNumbers * p.right_row_stride) {
+      auto* step = reinterpret_cast<act*>(to);
+      for (int64_t j = 0; j < width; ++j)
+        for (int64_t i = 0; i < kNumbers; ++i)
+          step[j * kNumbers + i] = act(j < count ? from[j * pitch + i * p.right_row_stride] : 0);
     }
   }
 }
-#endif
 
 template <bool kPartial>
 HWY_INLINE void finish_vector(const GatherGemm<float>& p, const float* sum, int64_t at, int64_t column,
@@ -251,12 +254,12 @@ void gather_gemm_chunk(const GatherGemm<act>& p, const float* panels, const Gath
 }
 
 GatherGemmSteps<float> gather_gemm_steps() {
-  return {gather_gemm_pack_panel, gather_gemm_chunk<float>};
+  return {gather_gemm_pack_panel<float>, gather_gemm_chunk<float>};
 }
 // None where the processor has no products of pairs.
 GatherGemmSteps<BFloat16> gather_gemm_steps_bf16() {
 #if HWY_TARGET == HWY_AVX3
-  return {gather_gemm_pack_panel, gather_gemm_chunk<BFloat16>};
+  return {gather_gemm_pack_panel<BFloat16>, gather_gemm_chunk<BFloat16>};
 #else
   return {};
 #endif
