@@ -98,7 +98,7 @@ Tensor Cnn::forward(const Tensor& x, int first, int last) {
         y = convolve(conv3_, y);
         break;
       case 3:
-        y = dropout_.forward(nn::relu(fc1_.forward(nn::flatten(nn::cast(y, DType::f32)))));
+        y = dropout_.forward(nn::cast(nn::relu(fc1_.forward(nn::flatten(y))), DType::f32));
         break;
       default:
         y = fc2_.forward(y);

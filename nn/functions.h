@@ -48,14 +48,14 @@ Tensor batchnorm_train(const Tensor& x, const BatchNormTensors& bn, const Tensor
 Tensor batchnorm_eval(const Tensor& x, const BatchNormTensors& bn, const Tensor& residual, bool relu,
                       double eps);
 
-/// x as f32 or bf16, rounded to the nearest. All functions above and relu, add and the pools below take
-/// either type of activation, and give what they are given; parameters are f32, sums are made in f32.
+/// x as f32 or bf16, rounded to the nearest. All functions above and relu, add, linear and the pools below
+/// take either type of activation, and give what they are given; parameters are f32, sums are made in f32.
 Tensor cast(const Tensor& x, DType dtype);
 Tensor relu(const Tensor& x);
 Tensor add(const Tensor& a, const Tensor& b);
 /// [batch, ...] -> [batch, the rest].
 Tensor flatten(const Tensor& x);
-/// x [batch, in], weight [out, in], bias [out] or undefined -> [batch, out].
+/// x [batch, in], weight [out, in], bias [out] or undefined -> [batch, out], in f32 or bf16 as x is.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 /// A key as a tensor: where a kernel finds it, and a recorded one (tensor/graph.h) whichever is there then.
 Tensor key_tensor(PhiloxKey key, Device device = {});

@@ -63,6 +63,28 @@ void check_gradients(const std::function<Tensor()>& f, const std::vector<Tensor>
   }
 }
 
+TEST_CASE("linear in bfloat16 is exact where bfloat16 is, forward and backward") {
+  // Small whole numbers: their products and sums have eight bits or fewer.
+  const auto whole = [](const Shape& shape, int64_t step) {
+    Tensor t = Tensor::empty(shape);
+    for (int64_t i = 0; i < t.size(); ++i) t.data()[i] = float(i * step % 5 - 2);
+    t.set_requires_grad(true);
+    return t;
+  };
+  const Shape x_shape{3, 6};
+  const auto step = [&](DType dtype) {
+    const Tensor x = whole(x_shape, 3), weight = whole({4, 6}, 7), bias = whole({4}, 2);
+    const Tensor y = nn::cast(nn::linear(nn::cast(x, dtype), weight, bias), DType::f32);
+    const Tensor cotangent = whole({3, 4}, 11).detach();
+    backward(y, cotangent);
+    return std::vector{y.to_vector(), x.grad().to_vector(), weight.grad().to_vector(),
+                       bias.grad().to_vector()};
+  };
+  CHECK(step(DType::bf16) == step(DType::f32));
+  const Tensor x = nn::cast(whole(x_shape, 3), DType::bf16);
+  CHECK(nn::linear(x, whole({4, 6}, 7), {}).dtype() == DType::bf16);
+}
+
 TEST_CASE("gradients of functions reach every input") {
   const Tensor x = random({2, 5, 4, 3}, 1), w = random({4, 3, 3, 3}, 2), b = random({4}, 3);
   SUBCASE("conv2d") {
