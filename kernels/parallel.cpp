@@ -23,12 +23,13 @@
 namespace signet {
 namespace {
 
-/// Waits for a condition without sleeping: some microseconds without leaving the processor, for kernels
-/// follow each other closely, then, for as long as waking a sleeper can take on a virtual machine, in turn
-/// with whoever else wants the processor. Returns whether the condition came to hold.
+/// Waits for a condition without sleeping: a tenth of a millisecond without leaving the processor, for
+/// kernels follow each other closely and whoever is given the processor meanwhile keeps it for milliseconds;
+/// then, for as long as waking a sleeper can take on a virtual machine, in turn with whoever else wants the
+/// processor. Returns whether the condition came to hold.
 template <class Condition>
 bool holds_soon(const Condition& condition) {
-  constexpr int kSpins = 500;
+  constexpr int kSpins = 5000;
   constexpr auto kPatience = std::chrono::microseconds(1000);
   for (int spin = 0; spin < kSpins; ++spin) {
     if (condition()) return true;
