@@ -1,6 +1,7 @@
 // The gradient by the weights is a matrix product over pixels: dw[o, k] = sum over m of dy[m, o] * X[m, k],
 // with X the gathered input of gather.h. Blocks of pixels are packed, dy as [o / rows][pixel][rows] and X as
-// panels [pixel][width], and update a cache-resident part of dw tile by tile.
+// panels [pixel][width], and update a cache-resident part of dw tile by tile. Of bfloat16 two pixels are a
+// step, whose products are added as a pair.
 //
 // Work is cut into panels of k, and, where dw is small, into ranges of pixels with a copy of dw each, merged
 // in their order. Both cuts depend on the shape alone.
@@ -42,8 +43,8 @@ using WeightGradientKernel = void (*)(const WeightGradientChunk<act>&);
 struct WeightGradientTile {
   int64_t rows, width;
 };
-// Pixels in a block: 128 of 48 columns are 24 KiB, half of an L1 cache.
-constexpr int64_t kPixels = 128;
+// Steps in a block, which are pixels or pairs of them: 128 of 48 columns are 24 KiB, half of an L1 cache.
+constexpr int64_t kSteps = 128;
 }  // namespace signet::cpu
 #endif
 
@@ -55,8 +56,8 @@ constexpr int64_t kRankWidth = kRankVectors * kLanes;
 // A line more than panels need: packing spoils it, and at a distance of whole pages tiles would share a set
 // of the cache.
 constexpr int64_t kBlock = 2 * kLanes;
-constexpr int64_t kPanelPitch = kPixels * kRankWidth + kBlock;
-constexpr int64_t kGradientPitch = kPixels * kRankRows + kBlock;
+constexpr int64_t kPanelPitch = kSteps * kRankWidth + kBlock;
+constexpr int64_t kGradientPitch = kSteps * kRankRows + kBlock;
 
 WeightGradientTile weight_gradient_tile() {
   return {kRankRows, kRankWidth};
@@ -65,26 +66,68 @@ WeightGradientTile weight_gradient_tile() {
 using RankKernel = void (*)(float*, const float*, const float*, int64_t, bool, const float*);
 
 // The fewest vectors that hold that many columns of a panel.
+template <Operand O>
 HWY_INLINE RankKernel choose_rank_tile(int64_t columns) {
-  constexpr int kWidth = int(kRankWidth);
-  if (columns <= kLanes) return multiply_tile<kRankRows, 1, Panel::by_step, kWidth>;
-  if (columns <= 2 * kLanes) return multiply_tile<kRankRows, 2, Panel::by_step, kWidth>;
-  return multiply_tile<kRankRows, kRankVectors, Panel::by_step, kWidth>;
+  constexpr int kWidth = int(kRankWidth), kAnyPitch = int(kPitch);
+  if (columns <= kLanes) return multiply_tile<kRankRows, 1, Panel::by_step, kWidth, kAnyPitch, O>;
+  if (columns <= 2 * kLanes) return multiply_tile<kRankRows, 2, Panel::by_step, kWidth, kAnyPitch, O>;
+  return multiply_tile<kRankRows, kRankVectors, Panel::by_step, kWidth, kAnyPitch, O>;
 }
 
-// to[o / rows][pixel][rows] = dy[pixel, o], with zeros beyond the last channel; tiles are tile_pitch apart.
+// to[o / rows][step][rows] = dy[pixel, o], with zeros beyond the last channel and, in a pair, the last pixel;
+// tiles are tile_pitch apart.
 template <class act>
 HWY_INLINE void pack_gradient(float* HWY_RESTRICT to, int64_t tile_pitch, const act* HWY_RESTRICT dy,
                               int64_t pixels, int64_t channels) {
-  for (int64_t p = 0; p < pixels; ++p, to += kRankRows, dy += channels) {
+  constexpr int64_t kPixels = kPerSlot<act>;
+  const auto pack = [&](act* HWY_RESTRICT slots, int64_t o, int64_t count, int64_t pixel) {
+    for (int64_t i = 0; i < count; ++i) slots[i * kPixels + pixel] = dy[pixel * channels + o + i];
+  };
+  for (int64_t p = 0; p < pixels; p += kPixels, to += kRankRows, dy += kPixels * channels) {
     float* HWY_RESTRICT tile = to;
-    int64_t o = 0;
-    for (; o + kRankRows <= channels; o += kRankRows, tile += tile_pitch)
-      for (int64_t i = 0; i < kRankRows; ++i) tile[i] = dy[o + i];
-    if (o < channels)
-      for (int64_t i = 0; i < kRankRows; ++i) tile[i] = i < channels - o ? float(dy[o + i]) : 0;
+    const int64_t there = std::min(kPixels, pixels - p);
+    for (int64_t o = 0; o < channels; o += kRankRows, tile += tile_pitch) {
+      auto* slots = reinterpret_cast<act*>(tile);
+      if (there == kPixels && o + kRankRows <= channels) {
+        for (int64_t pixel = 0; pixel < kPixels; ++pixel) pack(slots, o, kRankRows, pixel);
+        continue;
+      }
+      std::fill_n(tile, kRankRows, 0.0f);
+      for (int64_t pixel = 0; pixel < there; ++pixel)
+        pack(slots, o, std::min<int64_t>(kRankRows, channels - o), pixel);
+    }
   }
 }
+
+// Panels of steps from those of the chunk's columns: to[panel][step][kRankWidth].
+HWY_INLINE void pack_steps(float* to, const WeightGradientChunk<float>& w, int64_t row, int64_t pixels,
+                           int64_t k_begin, int64_t k_end) {
+  pack_gather({to, kRankWidth, kPanelPitch, kRankWidth}, *w.x, row, pixels, k_begin, k_end);
+}
+
+#if HWY_TARGET == HWY_AVX3
+HWY_INLINE void pack_steps(float* to, const WeightGradientChunk<BFloat16>& w, int64_t row, int64_t pixels,
+                           int64_t k_begin, int64_t k_end) {
+  // A few pixels at a time, widened, stay in the cache until they are paired.
+  constexpr int64_t kFew = 16, kFewPitch = kFew * kRankWidth + kBlock;
+  const int64_t panels = w.panel_end - w.panel_begin;
+  float* few = scratch(Scratch::row, panels * kFewPitch);
+  std::fill_n(few + (panels - 1) * kFewPitch, kFewPitch, 0.0f);
+  for (int64_t p = 0; p < pixels; p += kFew) {
+    const int64_t count = std::min(kFew, pixels - p);
+    pack_gather({few, kRankWidth, kFewPitch, kRankWidth}, *w.x, row + p, count, k_begin, k_end);
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      float* from = few + panel * kFewPitch;
+      float* step = to + panel * kPanelPitch + p / 2 * kRankWidth;
+      if (count % 2 != 0) std::fill_n(from + count * kRankWidth, kRankWidth, 0.0f);
+      for (int64_t i = 0; i < count; i += 2, from += 2 * kRankWidth, step += kRankWidth) {
+        for (int64_t j = 0; j < kRankWidth; j += kLanes)
+          store(make_pairs(load(from + j), load(from + kRankWidth + j)), step + j);
+      }
+    }
+  }
+}
+#endif
 
 // dw[r, j] = or += tile[r][j] for the tile's part inside dw.
 HWY_INLINE void store_gradient(float* dw, int64_t pitch, const float* tile, int64_t tile_pitch, int64_t rows,
@@ -106,18 +149,17 @@ void weight_gradient_chunk(const WeightGradientChunk<act>& w) {
   std::fill_n(right + (w.panel_end - w.panel_begin - 1) * kPanelPitch, kPanelPitch, 0.0f);
 
   for (int64_t row = w.row_begin, end;; row = end) {
-    end = std::min(row + kPixels, w.row_end);
-    const int64_t pixels = end - row;
+    end = std::min(row + kSteps * kPerSlot<act>, w.row_end);
+    const int64_t pixels = end - row, steps = ceil_div(pixels, kPerSlot<act>);
     pack_gradient(left, kGradientPitch, w.dy + row * w.out_channels, pixels, w.out_channels);
-    pack_gather({right, kRankWidth, kPanelPitch, kRankWidth}, *w.x, row, pixels, k_begin,
-                std::min(w.panel_end * kRankWidth, k_total));
+    pack_steps(right, w, row, pixels, k_begin, std::min(w.panel_end * kRankWidth, k_total));
     float* sum = sums;
     for (int64_t panel = w.panel_begin; panel < w.panel_end; ++panel) {
       const int64_t k = panel * kRankWidth, k_end = std::min(k + kRankWidth, k_total);
       const float* panel_of_x = right + (panel - w.panel_begin) * kPanelPitch;
-      const auto kernel = choose_rank_tile(k_end - k);
+      const auto kernel = choose_rank_tile<kOperand<act>>(k_end - k);
       for (int64_t tile = 0; tile < tiles; ++tile, sum += kTileSize)
-        kernel(sum, left + tile * kGradientPitch, panel_of_x, pixels, row > w.row_begin, sum + kTileSize);
+        kernel(sum, left + tile * kGradientPitch, panel_of_x, steps, row > w.row_begin, sum + kTileSize);
       if (end < w.row_end) continue;
       for (int64_t tile = 0; tile < tiles; ++tile) {
         const int64_t o = tile * kRankRows;

@@ -65,33 +65,35 @@ TEST_CASE("bfloat16 is rounded to the nearest, ties to even, and NaN stays NaN")
   }
 }
 
-TEST_CASE("a weight gradient in bfloat16 of an odd number of tiles has nothing of the call before it") {
-  // Of two tiles of Winograd's, a pair, and of one; more outputs than channels, so that nothing else of the
-  // second call is written where the missing tile's gradient lies.
-  const auto images = [](int64_t count) {
-    return Conv2dShape{.batch = count,
-                       .in_height = 4,
-                       .in_width = 4,
-                       .in_channels = 32,
-                       .out_channels = 64,
-                       .kernel_height = 3,
-                       .kernel_width = 3,
-                       .stride = 1,
-                       .padding = 1};
+TEST_CASE("a weight gradient in bfloat16 of an odd number of steps has nothing of the call before it") {
+  // Of two tiles of Winograd's, a pair, and of one, with more outputs than channels, so that nothing else of
+  // the second call is written where the missing tile's gradient lies; of 18 pixels, and of nine, with more
+  // channels than one panel takes.
+  struct Case {
+    Conv2dShape image;
+    int64_t tap;
+    float expected;  // sum over the pixels that see the tap
   };
-  for (const Backend<BFloat16>& backend : cpu_bf16_backends()) {
-    backend.activate();
-    std::vector<float> dw(size_t(images(1).weight_size()));
-    const auto gradient = [&](const Conv2dShape& shape, float value) {
-      const std::vector<BFloat16> x(size_t(shape.in_size()), BFloat16(value));
-      const std::vector<BFloat16> dy(size_t(shape.out_size()), BFloat16(value));
-      backend.kernels.conv2d_backward_weight(dw.data(), dy.data(), x.data(), Accumulate::no, shape);
-    };
-    gradient(images(2), std::numeric_limits<float>::quiet_NaN());
-    gradient(images(1), 1);
-    // Sixteen pixels see the filter's middle.
-    for (size_t o = 0; o < 64; ++o)
-      CHECK_MESSAGE(std::abs(dw[(o * 9 + 4) * 32] - 16) < 1, backend.name, " output ", o);
+  for (const auto& [image, tap, expected] : {Case{Conv2dShape::square(1, 4, 32, 64, 3, 1, 1), 4, 16},
+                                             Case{Conv2dShape::square(1, 3, 64, 64, 1, 1, 0), 0, 9}}) {
+    for (const Backend<BFloat16>& backend : cpu_bf16_backends()) {
+      backend.activate();
+      std::vector<float> dw(size_t(image.weight_size()));
+      const auto gradient = [&](int64_t count, float value) {
+        Conv2dShape shape = image;
+        shape.batch = count;
+        const std::vector<BFloat16> x(size_t(shape.in_size()), BFloat16(value));
+        const std::vector<BFloat16> dy(size_t(shape.out_size()), BFloat16(value));
+        backend.kernels.conv2d_backward_weight(dw.data(), dy.data(), x.data(), Accumulate::no, shape);
+      };
+      gradient(2, std::numeric_limits<float>::quiet_NaN());
+      gradient(1, 1);
+      const int64_t taps = image.kernel_height * image.kernel_width;
+      for (int64_t o = 0; o < 64; ++o) {
+        CHECK_MESSAGE(std::abs(dw[size_t((o * taps + tap) * image.in_channels)] - expected) < 1, backend.name,
+                      " output ", o);
+      }
+    }
   }
   cpu_bf16_backends().front().activate();
 }
