@@ -68,14 +68,14 @@ TEST_CASE("bfloat16 is rounded to the nearest, ties to even, and NaN stays NaN")
 TEST_CASE("a weight gradient in bfloat16 of an odd number of steps has nothing of the call before it") {
   // Of two tiles of Winograd's, a pair, and of one, with more outputs than channels, so that nothing else of
   // the second call is written where the missing tile's gradient lies; of 18 pixels, and of nine, with more
-  // channels than one panel takes.
+  // channels than a chunk takes in one panel.
   struct Case {
     Conv2dShape image;
     int64_t tap;
     float expected;  // sum over the pixels that see the tap
   };
   for (const auto& [image, tap, expected] : {Case{Conv2dShape::square(1, 4, 32, 64, 3, 1, 1), 4, 16},
-                                             Case{Conv2dShape::square(1, 3, 64, 64, 1, 1, 0), 0, 9}}) {
+                                             Case{Conv2dShape::square(1, 3, 1024, 64, 1, 1, 0), 0, 9}}) {
     for (const Backend<BFloat16>& backend : cpu_bf16_backends()) {
       backend.activate();
       std::vector<float> dw(size_t(image.weight_size()));
