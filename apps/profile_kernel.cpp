@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "tensor/error.h"
 
@@ -14,7 +15,7 @@ namespace signet::apps {
 namespace {
 
 struct Options {
-  std::string kernel, precision = "f32", tile = "automatic";
+  std::string kernel, activations = "f32", precision = "f32", tile = "automatic";
   int64_t batch = 1, size = 28, in = 64, out = 64, window = 3, stride = 1, padding = 1;
   int64_t m = 128, n = 128, k = 128, rows = 1024, channels = 64;
 };
@@ -51,12 +52,14 @@ void print(const std::vector<simt::LineCounts>& lines) {
 }
 
 void profile(const Options& o) {
-  const std::vector<std::string> names = simt::profiled_kernels();
+  const std::vector<std::string> names = simt::profiled_kernels(o.activations);
   if (std::find(names.begin(), names.end(), o.kernel) == names.end())
-    fail("profile-kernel: no kernel is called {}; there are {}", o.kernel, fmt::join(names, ", "));
+    fail("profile-kernel: no kernel of {} activations is called {}; there are {}", o.activations, o.kernel,
+         fmt::join(names, ", "));
   simt::ProfileSizes sizes;
   sizes.conv = {o.batch, o.size, o.size, o.in, o.out, o.window, o.window, o.stride, o.padding, 1};
   sizes.m = o.m, sizes.n = o.n, sizes.k = o.k, sizes.rows = o.rows, sizes.channels = o.channels;
+  sizes.activations = o.activations;
   sizes.precision = o.precision;
   sizes.tile = o.tile;
   try {
@@ -84,7 +87,11 @@ void add_profile_kernel(CLI::App& app) {
       "profile-kernel", "Count, line by line, what a CUDA kernel asks of memory, on the simulated device");
   auto options = std::make_shared<Options>();
   verb->add_option("kernel", options->kernel, "A function of kernels.h, or a rung of the ladder")->required();
-  verb->add_option("--precision", options->precision, "How products multiply: f32, tf32 or bf16");
+  verb->add_option("--activations", options->activations, "What activations are stored as: f32 or bf16")
+      ->check(one_of({"f32", "bf16"}));
+  verb->add_option("--precision", options->precision,
+                   "How products multiply: f32, tf32 or bf16, which activations in bf16 need in order not to "
+                   "be widened");
   verb->add_option("--tile", options->tile,
                    "What a block of threads computes of a product: automatic, small, narrow or large");
   verb->add_option("--batch", options->batch, "Convolution: images");

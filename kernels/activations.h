@@ -1,11 +1,11 @@
-// The list of kernels that take activations, included by kernels/kernels.h for each backend and each type of
-// activation (so: no include guard).
+// The list of kernels that take activations, included by kernels/kernels.h for each backend (so: no include
+// guard).
 //
 // Activations and their gradients are ACT, float or bfloat16; parameters, statistics and their gradients are
-// REAL, float for either. In ref:: and cpu:: KERNEL is `template <class act>` and ACT is act; REAL is
-// Real<act> in ref::. KERNEL_BODY is empty, except in kernels/no_cuda. Whatever the type, sums are made in
-// float or better, and what is stored is rounded once. With bfloat16 a kernel may round the operands of
-// products to bfloat16 as well.
+// REAL, float for either. KERNEL is `template <class act>` and ACT is act; REAL is Real<act> in ref::.
+// KERNEL_BODY is empty, except in kernels/no_cuda. Whatever the type, sums are made in float or better, and
+// what is stored is rounded once. With bfloat16 a kernel may round the operands of products to bfloat16 as
+// well.
 //
 // A pointer that may be null says so. "rows" counts everything but the last axis; "channels" or "cols" is the
 // last.

@@ -6,7 +6,7 @@
 //   ref::   plain loops, templated on the scalar (float, double, std::complex<double>): the oracle
 //   cpu::   the fast kernels for this processor (float)
 //   cuda::  the CUDA kernels (float); without CUDA, kernels/no_cuda throws in their place
-// Activations may also be bfloat16 in ref:: and cpu::; see activations.h.
+// Activations may also be bfloat16; see activations.h.
 //
 // Layouts: activations are NHWC, convolution weights OHWI, matrices row-major, all contiguous.
 // Outputs come first. An output that a kernel assigns may hold anything before, NaN included. Inputs and
@@ -121,10 +121,11 @@ namespace ref {
 #undef KERNEL
 }  // namespace ref
 
-#define KERNEL
+// float, but for activations, in either namespace.
 #define REAL float
 namespace cpu {
 using real = float;
+#define KERNEL
 #include "kernels/functions.h"
 #undef KERNEL
 #define KERNEL template <class act>
@@ -133,22 +134,19 @@ using real = float;
 #undef ACT
 #undef KERNEL
 }  // namespace cpu
-#undef KERNEL_BODY
 
-#ifndef SIGNET_CUDA_BODY
-#define SIGNET_CUDA_BODY
-#endif
-#define KERNEL
-#define KERNEL_BODY SIGNET_CUDA_BODY
 namespace cuda {
 using real = float;
-#define ACT float
-#include "kernels/activations.h"
+#define KERNEL
 #include "kernels/functions.h"
-#undef ACT
-}  // namespace cuda
-#undef KERNEL_BODY
-#undef REAL
 #undef KERNEL
+#define KERNEL template <class act>
+#define ACT act
+#include "kernels/activations.h"
+#undef ACT
+#undef KERNEL
+}  // namespace cuda
+#undef REAL
+#undef KERNEL_BODY
 
 }  // namespace signet

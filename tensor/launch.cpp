@@ -1,9 +1,6 @@
 #include "tensor/launch.h"
 
-#include <fmt/format.h>
-
 #include <mutex>
-#include <stdexcept>
 #include <string_view>
 
 #include "tensor/graph.h"
@@ -28,11 +25,6 @@ std::map<std::string, int64_t> launch_counts() {
 void reset_launch_counts() {
   const std::scoped_lock lock(mutex);
   counts().clear();
-}
-
-void detail::refuse_type(const char* kernel) {
-  throw std::logic_error(
-      fmt::format("[{}] CUDA devices hold activations as f32; bf16 is a way of multiplying there", kernel));
 }
 
 void detail::count_launch(const char* kernel) {

@@ -24,8 +24,8 @@ class DevicePlatform : public Platform {
   }
   void batchnorm_forward(float* y, float* mean, float* inv_std, const float* x, const float* weight,
                          const float* bias, bool relu, int64_t rows, int64_t channels) const override {
-    cuda::batchnorm_forward_train(y, mean, inv_std, nullptr, nullptr, x, weight, bias, nullptr, relu, 0,
-                                  kBatchnormEps, rows, channels);
+    cuda::batchnorm_forward_train<float>(y, mean, inv_std, nullptr, nullptr, x, weight, bias, nullptr, relu,
+                                         0, kBatchnormEps, rows, channels);
     cuda::synchronize();
   }
   std::vector<double> times(const std::function<void()>& run, int warm_up, int count) const override {

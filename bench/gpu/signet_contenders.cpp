@@ -84,7 +84,7 @@ void run_shipped(const Problem& p, const Buffers& b) {
       return cuda::gemm(b.out[0], b.in[0], b.in[1], p.transpose_a, p.transpose_b, p.m, p.n, p.k,
                         Accumulate::no);
     case Operation::conv_forward:
-      return cuda::conv2d_forward(b.out[0], b.in[0], b.in[1], nullptr, nullptr, false, p.conv);
+      return cuda::conv2d_forward<float>(b.out[0], b.in[0], b.in[1], nullptr, nullptr, false, p.conv);
     case Operation::conv_inference:
       return cuda::conv2d_forward(b.out[0], b.in[0], b.in[1], b.in[2], b.in[3], true, p.conv);
     case Operation::conv_backward_data:

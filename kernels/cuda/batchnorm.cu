@@ -14,7 +14,7 @@
 
 #include "kernels/cuda/batchnorm.cuh"
 #include "kernels/cuda/runtime.h"
-#include "kernels/kernels.h"
+#include "kernels/instantiate.h"
 
 namespace signet::cuda {
 namespace batchnorm {
@@ -68,14 +68,16 @@ __device__ __forceinline__ Moments<kWidth> moments_of(const Pack<float, kWidth> 
 }
 
 // Of kRows rows, `step` apart.
-template <int kRows, int kWidth>
-__device__ __forceinline__ Moments<kWidth> read_moments(const float* x, int64_t step,
+template <int kRows, int kWidth, class act>
+__device__ __forceinline__ Moments<kWidth> read_moments(const act* x, int64_t step,
                                                         const Pack<float, kWidth>& origin) {
+  Pack<act, kWidth> read[kRows];
   Pack<float, kWidth> rows[kRows];
 #pragma unroll
-  for (int row = 0; row < kRows; ++row) rows[row] = load<kWidth>(x + row * step);
+  for (int row = 0; row < kRows; ++row) read[row] = load<kWidth>(x + row * step);
 #pragma unroll
   for (int row = 0; row < kRows; ++row) {
+    rows[row] = widen(read[row]);
 #pragma unroll
     for (int j = 0; j < kWidth; ++j) rows[row].v[j] -= origin.v[j];
   }
@@ -84,16 +86,16 @@ __device__ __forceinline__ Moments<kWidth> read_moments(const float* x, int64_t 
 
 // partials[chunk, 0, channel] = the mean of x - x[0] over the chunk's rows, [chunk, 1, channel] = the sum of
 // squared distances from it.
-template <int kWidth>
+template <int kWidth, class act>
 __global__ void __launch_bounds__(kThreads)
-    moments_kernel(float* partials, const float* __restrict__ x, int64_t chunk_rows, int64_t rows,
+    moments_kernel(float* partials, const act* __restrict__ x, int64_t chunk_rows, int64_t rows,
                    int64_t channels) {
   const int64_t c = first_channel<kWidth>();
   const int64_t begin = blockIdx.y * chunk_rows, end = min(begin + chunk_rows, rows);
   const int64_t height = blockDim.y;
   Moments<kWidth> moments = {};
   if (c < channels) {
-    const auto origin = load<kWidth>(x + c);
+    const auto origin = load_floats<kWidth>(x + c);
     int64_t row = begin + threadIdx.y;
     for (; row + (kGroup - 1) * height < end; row += kGroup * height) {
       moments =
@@ -115,8 +117,10 @@ __global__ void __launch_bounds__(kThreads)
   store(to + channels, squares);
 }
 
+template <class act>
 struct Statistics {
-  const float *partials, *x, *weight, *bias;
+  const act* x;
+  const float *partials, *weight, *bias;
   float *saved_mean, *saved_inv_std, *running_mean, *running_var;
   float *scale, *shift;  // y = (x - saved_mean) * scale + shift
   double momentum, eps;
@@ -124,7 +128,8 @@ struct Statistics {
   int64_t rows, channels;
 };
 
-__global__ void __launch_bounds__(kMergeColumns* kMergeRows) statistics_kernel(Statistics s) {
+template <class act>
+__global__ void __launch_bounds__(kMergeColumns* kMergeRows) statistics_kernel(Statistics<act> s) {
   __shared__ double means[kMergeColumns];
   const int64_t c = int64_t(blockIdx.x) * kMergeColumns + threadIdx.x;
   const bool inside = c < s.channels;
@@ -144,7 +149,7 @@ __global__ void __launch_bounds__(kMergeColumns* kMergeRows) statistics_kernel(S
   });
   if (threadIdx.y != 0 || !inside) return;
 
-  const double mean = double(s.rows > 0 ? s.x[c] : 0) + centre;
+  const double mean = (s.rows > 0 ? double(s.x[c]) : 0) + centre;
   const double inv_std = 1 / sqrt(squares / double(s.rows) + s.eps);
   const auto rounded = float(mean);
   const auto scale = float(double(s.weight[c]) * inv_std);
@@ -192,16 +197,16 @@ struct RunningAffine {
 };
 
 // y may be x or residual: a thread has read its places when it writes them.
-template <int kWidth, class Source>
+template <int kWidth, class act, class Source>
 __global__ void __launch_bounds__(kThreads)
-    normalise_kernel(float* y, const float* x, const float* residual, Source source, bool relu, int64_t rows,
+    normalise_kernel(act* y, const act* x, const act* residual, Source source, bool relu, int64_t rows,
                      int64_t channels) {
   const int64_t c = first_channel<kWidth>();
   if (c >= channels) return;
   const Affine<kWidth> affine = source.template at<kWidth>(c);
   const int64_t step = int64_t(gridDim.y) * blockDim.y;
   for (int64_t first = int64_t(blockIdx.y) * blockDim.y + threadIdx.y; first < rows; first += kGroup * step) {
-    Pack<float, kWidth> values[kGroup] = {}, added[kGroup] = {};
+    Pack<act, kWidth> values[kGroup] = {}, added[kGroup] = {};
 #pragma unroll
     for (int i = 0; i < kGroup; ++i) {
       const int64_t row = first + i * step;
@@ -213,29 +218,32 @@ __global__ void __launch_bounds__(kThreads)
     for (int i = 0; i < kGroup; ++i) {
       const int64_t row = first + i * step;
       if (row >= rows) continue;
+      auto out = widen(values[i]);
+      const auto addend = widen(added[i]);
 #pragma unroll
       for (int j = 0; j < kWidth; ++j) {
-        float value = (values[i].v[j] - affine.mean.v[j]) * affine.scale.v[j] + affine.shift.v[j];
-        value += added[i].v[j];
-        values[i].v[j] = relu && value <= 0 ? 0 : value;  // NaN stays NaN
+        float value = (out.v[j] - affine.mean.v[j]) * affine.scale.v[j] + affine.shift.v[j];
+        value += addend.v[j];
+        out.v[j] = relu && value <= 0 ? 0 : value;  // NaN stays NaN
       }
-      store(y + row * channels + c, values[i]);
+      store(y + row * channels + c, out);
     }
   }
 }
 
-template <class Source>
-void normalise(float* y, const float* x, const float* residual, const Source& source, bool relu, int64_t rows,
+template <class act, class Source>
+void normalise(act* y, const act* x, const act* residual, const Source& source, bool relu, int64_t rows,
                int64_t channels) {
-  const int64_t row_blocks = apply_row_blocks(rows, channels);
+  constexpr int kWidth = kPackOf<act>;
+  const int64_t row_blocks = apply_row_blocks<act>(rows, channels);
   const auto run = [&](auto kernel, dim3 grid) {
-    launch(kernel, grid, block_shape(channels), 0, current_stream(), y, x, residual, source, relu, rows,
+    launch(kernel, grid, block_shape<act>(channels), 0, current_stream(), y, x, residual, source, relu, rows,
            channels);
   };
-  if (channels % 4 == 0 && allow_packs(y, x, residual) && source.packed()) {
-    run(normalise_kernel<4, Source>, grid_shape<4>(channels, row_blocks));
+  if (channels % kWidth == 0 && allow_packs_of<kWidth>(y, x, residual) && source.packed()) {
+    run(normalise_kernel<kWidth, act, Source>, grid_shape<act, kWidth>(channels, row_blocks));
   } else {
-    run(normalise_kernel<1, Source>, grid_shape<1>(channels, row_blocks));
+    run(normalise_kernel<1, act, Source>, grid_shape<act, 1>(channels, row_blocks));
   }
 }
 
@@ -256,52 +264,57 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace batchnorm
 
-void batchnorm_forward_train(float* y, float* saved_mean, float* saved_inv_std, float* running_mean,
-                             float* running_var, const float* x, const float* weight, const float* bias,
-                             const float* residual, bool relu, double momentum, double eps, int64_t rows,
+template <class act>
+void batchnorm_forward_train(act* y, float* saved_mean, float* saved_inv_std, float* running_mean,
+                             float* running_var, const act* x, const float* weight, const float* bias,
+                             const act* residual, bool relu, double momentum, double eps, int64_t rows,
                              int64_t channels) {
   using namespace batchnorm;
   if (channels == 0) return;
-  const Chunks chunks = chunks_of(rows, channels);
+  constexpr int kWidth = kPackOf<act>;
+  const Chunks chunks = chunks_of<act>(rows, channels);
   auto* scale = static_cast<float*>(workspace((2 + 2 * chunks.count) * channels * int64_t(sizeof(float))));
   float *shift = scale + channels, *partials = shift + channels;
   const auto run = [&](auto kernel, dim3 grid) {
-    launch(kernel, grid, block_shape(channels), 0, current_stream(), partials, x, chunks.rows, rows,
+    launch(kernel, grid, block_shape<act>(channels), 0, current_stream(), partials, x, chunks.rows, rows,
            channels);
   };
-  if (channels % 4 == 0 && allow_packs(x)) {
-    run(moments_kernel<4>, grid_shape<4>(channels, chunks.count));
+  if (channels % kWidth == 0 && allow_packs_of<kWidth>(x)) {
+    run(moments_kernel<kWidth, act>, grid_shape<act, kWidth>(channels, chunks.count));
   } else {
-    run(moments_kernel<1>, grid_shape<1>(channels, chunks.count));
+    run(moments_kernel<1, act>, grid_shape<act, 1>(channels, chunks.count));
   }
-  const Statistics statistics{.partials = partials,
-                              .x = x,
-                              .weight = weight,
-                              .bias = bias,
-                              .saved_mean = saved_mean,
-                              .saved_inv_std = saved_inv_std,
-                              .running_mean = running_mean,
-                              .running_var = running_var,
-                              .scale = scale,
-                              .shift = shift,
-                              .momentum = momentum,
-                              .eps = eps,
-                              .chunks = chunks,
-                              .rows = rows,
-                              .channels = channels};
-  launch(statistics_kernel, merge_grid(channels), dim3(kMergeColumns, kMergeRows), 0, current_stream(),
+  const Statistics<act> statistics{.x = x,
+                                   .partials = partials,
+                                   .weight = weight,
+                                   .bias = bias,
+                                   .saved_mean = saved_mean,
+                                   .saved_inv_std = saved_inv_std,
+                                   .running_mean = running_mean,
+                                   .running_var = running_var,
+                                   .scale = scale,
+                                   .shift = shift,
+                                   .momentum = momentum,
+                                   .eps = eps,
+                                   .chunks = chunks,
+                                   .rows = rows,
+                                   .channels = channels};
+  launch(statistics_kernel<act>, merge_grid(channels), dim3(kMergeColumns, kMergeRows), 0, current_stream(),
          statistics);
   normalise(y, x, residual, BatchAffine{saved_mean, scale, shift}, relu, rows, channels);
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(batchnorm_forward_train);
 
-void batchnorm_forward_eval(float* y, const float* x, const float* weight, const float* bias,
-                            const float* running_mean, const float* running_var, const float* residual,
+template <class act>
+void batchnorm_forward_eval(act* y, const act* x, const float* weight, const float* bias,
+                            const float* running_mean, const float* running_var, const act* residual,
                             bool relu, double eps, int64_t rows, int64_t channels) {
   using namespace batchnorm;
   if (channels == 0) return;
   const RunningAffine source{running_mean, running_var, weight, bias, float(eps)};
   normalise(y, x, residual, source, relu, rows, channels);
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(batchnorm_forward_eval);
 
 void batchnorm_fold(float* w_folded, float* bias_folded, const float* w, const float* conv_bias,
                     const float* weight, const float* bias, const float* running_mean,

@@ -1,11 +1,12 @@
 #pragma once
 // How the batchnorm kernels divide x[rows, channels] among threads.
 //
-// A block is width x height threads. threadIdx.x numbers columns of kWidth channels, neighbours in memory;
-// threads with the same threadIdx.x take turns over the rows. Sums over rows go through chunks of rows, a
-// block each, whose partial results a second kernel merges in the order of the chunks. Width, height and
-// chunks depend on rows and channels alone, and so does the order of every sum; kWidth, which depends on
-// where the arrays lie, decides only how many channels a thread carries side by side.
+// A block is width x height threads. threadIdx.x numbers columns of kWidth channels, neighbours in memory, 16
+// bytes of them or one; threads with the same threadIdx.x take turns over the rows. Sums over rows go through
+// chunks of rows, a block each, whose partial results a second kernel merges in the order of the chunks.
+// Width, height and chunks depend on rows, channels and their type alone, and so does the order of every sum;
+// kWidth, which depends on where the arrays lie, decides only how many channels a thread carries side by
+// side.
 
 #include <algorithm>
 
@@ -22,20 +23,28 @@ struct Chunks {
   int64_t rows, count;  ///< rows of a chunk; the last one may have fewer
 };
 
+/// How many columns threads see in a row of this many channels.
+template <class act>
+int64_t columns_of(int64_t channels) {
+  return channels % kPackOf<act> == 0 ? channels / kPackOf<act> : channels;
+}
+
 /// The block for this many channels: as wide as a row where rows are short, so that no warp is left idle.
-inline dim3 block_shape(int64_t channels) {
-  const int64_t columns = channels % 4 == 0 ? channels / 4 : channels;
+template <class act>
+dim3 block_shape(int64_t channels) {
+  const int64_t columns = columns_of<act>(channels);
   unsigned width = 1;
   while (width < columns && width < unsigned(kWarpSize)) width *= 2;
   return {width, kThreads / width, 1};
 }
 
 /// Enough chunks to fill a large device several times, and no more: each is a partial result to be merged.
-inline Chunks chunks_of(int64_t rows, int64_t channels) {
+template <class act>
+Chunks chunks_of(int64_t rows, int64_t channels) {
   constexpr int64_t kWantedBlocks = 1024, kMostChunks = 512, kLeastRowsAThread = 8;
-  const dim3 block = block_shape(channels);
-  const int64_t columns = channels % 4 == 0 ? channels / 4 : channels;
-  const int64_t wanted = std::clamp<int64_t>(kWantedBlocks / ceil_div(columns, block.x), 1, kMostChunks);
+  const dim3 block = block_shape<act>(channels);
+  const int64_t blocks = ceil_div(columns_of<act>(channels), block.x);
+  const int64_t wanted = std::clamp<int64_t>(kWantedBlocks / blocks, 1, kMostChunks);
   const int64_t step = kGroup * int64_t(block.y);
   const int64_t least = std::max(ceil_div(rows, wanted), kLeastRowsAThread * int64_t(block.y));
   const int64_t chunk_rows = ceil_div(least, step) * step;
@@ -43,16 +52,17 @@ inline Chunks chunks_of(int64_t rows, int64_t channels) {
 }
 
 /// The grid for a kernel of kWidth channels a thread: blocks for all channels times row_blocks.
-template <int kWidth>
+template <class act, int kWidth>
 dim3 grid_shape(int64_t channels, int64_t row_blocks) {
-  const int64_t width = block_shape(channels).x;
+  const int64_t width = block_shape<act>(channels).x;
   return {unsigned(ceil_div(channels, width * kWidth)), unsigned(row_blocks), 1};
 }
 
 /// Blocks along the rows for a pass without sums: each thread has a few groups of rows.
-inline int64_t apply_row_blocks(int64_t rows, int64_t channels) {
+template <class act>
+int64_t apply_row_blocks(int64_t rows, int64_t channels) {
   constexpr int64_t kRowsAThread = 2 * kGroup, kMostBlocks = 16384;
-  return std::min(ceil_div(rows, kRowsAThread * int64_t(block_shape(channels).y)), kMostBlocks);
+  return std::min(ceil_div(rows, kRowsAThread * int64_t(block_shape<act>(channels).y)), kMostBlocks);
 }
 
 /// The first of this thread's channels; it may lie beyond the last.

@@ -7,7 +7,7 @@
 
 #include "kernels/cuda/batchnorm.cuh"
 #include "kernels/cuda/runtime.h"
-#include "kernels/kernels.h"
+#include "kernels/instantiate.h"
 
 namespace signet::cuda {
 namespace batchnorm {
@@ -15,12 +15,13 @@ namespace batchnorm {
 constexpr int kPairs = 2;  // rows at a time: up to three tensors are read
 
 /// The pass over the rows that gives what needs no sums, and partial sums.
+template <class act>
 struct FirstPass {
   float* partials =
       nullptr;  ///< [chunk, 0, channel] = sum g, [chunk, 1, channel] = sum g (x - mean); or null
-  float *dx = nullptr, *dresidual = nullptr;           ///< = scale * g, = g; or null
-  const float *dy = nullptr, *x = nullptr;             ///< x is read only for the sums
-  const float* y = nullptr;                            ///< null without ReLU
+  act *dx = nullptr, *dresidual = nullptr;             ///< = scale * g, = g; or null
+  const act *dy = nullptr, *x = nullptr;               ///< x is read only for the sums
+  const act* y = nullptr;                              ///< null without ReLU
   const float* mean = nullptr;                         ///< read only for the sums
   const float *weight = nullptr, *variance = nullptr;  ///< read only for dx
   float eps = 0;
@@ -36,20 +37,20 @@ struct AddPacks {
   }
 };
 
-template <int kWidth>
-__device__ __forceinline__ Pack<float, kWidth> load_masked(const float* dy, const float* y, int64_t place) {
+template <int kWidth, class act>
+__device__ __forceinline__ Pack<act, kWidth> load_masked(const act* dy, const act* y, int64_t place) {
   auto g = load<kWidth>(dy + place);
   if (y) {
     const auto activation = load<kWidth>(y + place);
 #pragma unroll
-    for (int j = 0; j < kWidth; ++j) g.v[j] = activation.v[j] > 0 ? g.v[j] : 0;
+    for (int j = 0; j < kWidth; ++j) g.v[j] = activation.v[j] > 0 ? g.v[j] : act(0);
   }
   return g;
 }
 
 // dx or dresidual may be dy: a thread has read its places when it writes them.
-template <int kWidth>
-__global__ void __launch_bounds__(kThreads) first_pass_kernel(FirstPass p) {
+template <int kWidth, class act>
+__global__ void __launch_bounds__(kThreads) first_pass_kernel(FirstPass<act> p) {
   const int64_t c = first_channel<kWidth>();
   const int64_t begin = blockIdx.y * p.chunk_rows, end = min(begin + p.chunk_rows, p.rows);
   const int64_t step = blockDim.y;
@@ -59,30 +60,32 @@ __global__ void __launch_bounds__(kThreads) first_pass_kernel(FirstPass p) {
     if (p.partials) mean = load<kWidth>(p.mean + c);
     if (p.dx) scale = running_scale<kWidth>(p.weight + c, p.variance + c, p.eps);
     for (int64_t first = begin + threadIdx.y; first < end; first += kPairs * step) {
-      Pack<float, kWidth> g[kPairs] = {}, x[kPairs] = {};
+      Pack<act, kWidth> masked[kPairs] = {}, x[kPairs] = {};
 #pragma unroll
       for (int i = 0; i < kPairs; ++i) {
         if (first + i * step >= end) continue;
         const int64_t place = (first + i * step) * p.channels + c;
-        g[i] = load_masked<kWidth>(p.dy, p.y, place);
+        masked[i] = load_masked<kWidth>(p.dy, p.y, place);
         if (p.partials) x[i] = load<kWidth>(p.x + place);
       }
 #pragma unroll
       for (int i = 0; i < kPairs; ++i) {
         if (first + i * step >= end) continue;
         const int64_t place = (first + i * step) * p.channels + c;
-        if (p.dresidual) store(p.dresidual + place, g[i]);
+        if (p.dresidual) store(p.dresidual + place, masked[i]);
+        auto g = widen(masked[i]);
         if (p.partials) {
+          const auto values = widen(x[i]);
 #pragma unroll
           for (int j = 0; j < kWidth; ++j) {
-            sum_g.v[j] += g[i].v[j];
-            sum_g_x.v[j] += g[i].v[j] * (x[i].v[j] - mean.v[j]);
+            sum_g.v[j] += g.v[j];
+            sum_g_x.v[j] += g.v[j] * (values.v[j] - mean.v[j]);
           }
         }
         if (p.dx) {
 #pragma unroll
-          for (int j = 0; j < kWidth; ++j) g[i].v[j] *= scale.v[j];
-          store(p.dx + place, g[i]);
+          for (int j = 0; j < kWidth; ++j) g.v[j] *= scale.v[j];
+          store(p.dx + place, g);
         }
       }
     }
@@ -96,15 +99,17 @@ __global__ void __launch_bounds__(kThreads) first_pass_kernel(FirstPass p) {
   store(to + p.channels, sum_g_x);
 }
 
-void run_first_pass(const FirstPass& pass, int64_t chunks) {
+template <class act>
+void run_first_pass(const FirstPass<act>& pass, int64_t chunks) {
+  constexpr int kWidth = kPackOf<act>;
   const auto run = [&](auto kernel, dim3 grid) {
-    launch(kernel, grid, block_shape(pass.channels), 0, current_stream(), pass);
+    launch(kernel, grid, block_shape<act>(pass.channels), 0, current_stream(), pass);
   };
-  if (pass.channels % 4 == 0 &&
-      allow_packs(pass.dx, pass.dresidual, pass.dy, pass.x, pass.y, pass.mean, pass.weight, pass.variance)) {
-    run(first_pass_kernel<4>, grid_shape<4>(pass.channels, chunks));
+  if (pass.channels % kWidth == 0 && allow_packs_of<kWidth>(pass.dx, pass.dresidual, pass.dy, pass.x, pass.y,
+                                                            pass.mean, pass.weight, pass.variance)) {
+    run(first_pass_kernel<kWidth, act>, grid_shape<act, kWidth>(pass.channels, chunks));
   } else {
-    run(first_pass_kernel<1>, grid_shape<1>(pass.channels, chunks));
+    run(first_pass_kernel<1, act>, grid_shape<act, 1>(pass.channels, chunks));
   }
 }
 
@@ -152,9 +157,9 @@ void run_gradients(const Gradients& gradients) {
 }
 
 // dx may be dy.
-template <int kWidth>
+template <int kWidth, class act>
 __global__ void __launch_bounds__(kThreads)
-    data_gradient_kernel(float* dx, const float* dy, const float* x, const float* y, const float* mean_of,
+    data_gradient_kernel(act* dx, const act* dy, const act* x, const act* y, const float* mean_of,
                          Slopes slopes, int64_t rows, int64_t channels) {
   const int64_t c = first_channel<kWidth>();
   if (c >= channels) return;
@@ -162,51 +167,55 @@ __global__ void __launch_bounds__(kThreads)
              shift = load<kWidth>(slopes.shift + c), slope = load<kWidth>(slopes.slope + c);
   const int64_t step = int64_t(gridDim.y) * blockDim.y;
   for (int64_t first = int64_t(blockIdx.y) * blockDim.y + threadIdx.y; first < rows; first += kPairs * step) {
-    Pack<float, kWidth> g[kPairs] = {}, values[kPairs] = {};
+    Pack<act, kWidth> masked[kPairs] = {}, values[kPairs] = {};
 #pragma unroll
     for (int i = 0; i < kPairs; ++i) {
       if (first + i * step >= rows) continue;
       const int64_t place = (first + i * step) * channels + c;
-      g[i] = load_masked<kWidth>(dy, y, place);
+      masked[i] = load_masked<kWidth>(dy, y, place);
       values[i] = load<kWidth>(x + place);
     }
 #pragma unroll
     for (int i = 0; i < kPairs; ++i) {
       if (first + i * step >= rows) continue;
+      auto g = widen(masked[i]);
+      const auto wide = widen(values[i]);
 #pragma unroll
       for (int j = 0; j < kWidth; ++j) {
-        const float distance = values[i].v[j] - mean.v[j];
-        g[i].v[j] = scale.v[j] * (g[i].v[j] - shift.v[j] - distance * slope.v[j]);
+        const float distance = wide.v[j] - mean.v[j];
+        g.v[j] = scale.v[j] * (g.v[j] - shift.v[j] - distance * slope.v[j]);
       }
-      store(dx + (first + i * step) * channels + c, g[i]);
+      store(dx + (first + i * step) * channels + c, g);
     }
   }
 }
 
 }  // namespace batchnorm
 
-void batchnorm_backward_train(float* dx, float* dresidual, float* dweight, float* dbias, const float* dy,
-                              const float* x, const float* y, const float* weight, const float* saved_mean,
+template <class act>
+void batchnorm_backward_train(act* dx, act* dresidual, float* dweight, float* dbias, const act* dy,
+                              const act* x, const act* y, const float* weight, const float* saved_mean,
                               const float* saved_inv_std, bool relu, Accumulate accumulate, int64_t rows,
                               int64_t channels) {
   using namespace batchnorm;
   if (channels == 0) return;
-  const Chunks chunks = chunks_of(rows, channels);
-  const float* mask = relu ? y : nullptr;
+  const Chunks chunks = chunks_of<act>(rows, channels);
+  constexpr int kWidth = kPackOf<act>;
+  const act* mask = relu ? y : nullptr;
   const bool sums = dx != nullptr || dweight != nullptr;
   auto* partials = static_cast<float*>(workspace((3 + 2 * chunks.count) * channels * int64_t(sizeof(float))));
   float* scale = partials + 2 * chunks.count * channels;
   const Slopes slopes = dx ? Slopes{scale, scale + channels, scale + 2 * channels} : Slopes{};
-  run_first_pass({.partials = sums ? partials : nullptr,
-                  .dresidual = dresidual,
-                  .dy = dy,
-                  .x = x,
-                  .y = mask,
-                  .mean = saved_mean,
-                  .chunk_rows = chunks.rows,
-                  .rows = rows,
-                  .channels = channels},
-                 chunks.count);
+  run_first_pass<act>({.partials = sums ? partials : nullptr,
+                       .dresidual = dresidual,
+                       .dy = dy,
+                       .x = x,
+                       .y = mask,
+                       .mean = saved_mean,
+                       .chunk_rows = chunks.rows,
+                       .rows = rows,
+                       .channels = channels},
+                      chunks.count);
   if (!sums) return;
   run_gradients({.dweight = dweight,
                  .dbias = dbias,
@@ -220,44 +229,46 @@ void batchnorm_backward_train(float* dx, float* dresidual, float* dweight, float
                  .channels = channels});
   if (!dx) return;
   // The first pass has left g in dresidual, which spares this one the mask.
-  const float* g = dresidual ? dresidual : dy;
+  const act* g = dresidual ? dresidual : dy;
   if (dresidual) mask = nullptr;
   const auto run = [&](auto kernel, dim3 grid) {
-    launch(kernel, grid, block_shape(channels), 0, current_stream(), dx, g, x, mask, saved_mean, slopes, rows,
-           channels);
+    launch(kernel, grid, block_shape<act>(channels), 0, current_stream(), dx, g, x, mask, saved_mean, slopes,
+           rows, channels);
   };
-  const int64_t row_blocks = apply_row_blocks(rows, channels);
-  if (channels % 4 == 0 && allow_packs(dx, g, x, mask, saved_mean)) {
-    run(data_gradient_kernel<4>, grid_shape<4>(channels, row_blocks));
+  const int64_t row_blocks = apply_row_blocks<act>(rows, channels);
+  if (channels % kWidth == 0 && allow_packs_of<kWidth>(dx, g, x, mask, saved_mean)) {
+    run(data_gradient_kernel<kWidth, act>, grid_shape<act, kWidth>(channels, row_blocks));
   } else {
-    run(data_gradient_kernel<1>, grid_shape<1>(channels, row_blocks));
+    run(data_gradient_kernel<1, act>, grid_shape<act, 1>(channels, row_blocks));
   }
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(batchnorm_backward_train);
 
-void batchnorm_backward_eval(float* dx, float* dresidual, float* dweight, float* dbias, const float* dy,
-                             const float* x, const float* y, const float* weight, const float* running_mean,
+template <class act>
+void batchnorm_backward_eval(act* dx, act* dresidual, float* dweight, float* dbias, const act* dy,
+                             const act* x, const act* y, const float* weight, const float* running_mean,
                              const float* running_var, double eps, bool relu, Accumulate accumulate,
                              int64_t rows, int64_t channels) {
   using namespace batchnorm;
   if (channels == 0) return;
-  const Chunks chunks = chunks_of(rows, channels);
+  const Chunks chunks = chunks_of<act>(rows, channels);
   float* partials =
       dweight ? static_cast<float*>(workspace((1 + 2 * chunks.count) * channels * int64_t(sizeof(float))))
               : nullptr;
-  run_first_pass({.partials = partials,
-                  .dx = dx,
-                  .dresidual = dresidual,
-                  .dy = dy,
-                  .x = dweight ? x : nullptr,
-                  .y = relu ? y : nullptr,
-                  .mean = running_mean,
-                  .weight = weight,
-                  .variance = running_var,
-                  .eps = float(eps),
-                  .chunk_rows = chunks.rows,
-                  .rows = rows,
-                  .channels = channels},
-                 chunks.count);
+  run_first_pass<act>({.partials = partials,
+                       .dx = dx,
+                       .dresidual = dresidual,
+                       .dy = dy,
+                       .x = dweight ? x : nullptr,
+                       .y = relu ? y : nullptr,
+                       .mean = running_mean,
+                       .weight = weight,
+                       .variance = running_var,
+                       .eps = float(eps),
+                       .chunk_rows = chunks.rows,
+                       .rows = rows,
+                       .channels = channels},
+                      chunks.count);
   if (!dweight) return;
   run_gradients({.dweight = dweight,
                  .dbias = dbias,
@@ -270,5 +281,6 @@ void batchnorm_backward_eval(float* dx, float* dresidual, float* dweight, float*
                  .rows = rows,
                  .channels = channels});
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(batchnorm_backward_eval);
 
 }  // namespace signet::cuda

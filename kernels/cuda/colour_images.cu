@@ -165,8 +165,8 @@ void ColourBlocks::add_filters(float* dw, const float* sums, int64_t slices, Acc
                     .accumulate = accumulate == Accumulate::yes});
 }
 
-implicit_gemm::PixelGather ColourBlocks::gather(const float* images) const {
-  implicit_gemm::PixelGather gather = implicit_gemm::gather_windows(images, shape_);
+implicit_gemm::PixelGather<float> ColourBlocks::gather(const float* images) const {
+  implicit_gemm::PixelGather<float> gather = implicit_gemm::gather_windows(images, shape_);
   gather.width = int(pitch_);
   return gather;
 }

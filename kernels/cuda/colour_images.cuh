@@ -54,7 +54,7 @@ class ColourBlocks {
   /// dw = or += the sums of `slices` slices, each of filters in blocks without a pitch, in ascending order.
   void add_filters(float* dw, const float* sums, int64_t slices, Accumulate accumulate) const;
   /// What each pixel of y sees of images in blocks.
-  implicit_gemm::PixelGather gather(const float* images) const;
+  implicit_gemm::PixelGather<float> gather(const float* images) const;
 
  private:
   Conv2dShape given_, shape_;

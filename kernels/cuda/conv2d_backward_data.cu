@@ -11,15 +11,19 @@
 
 #include <numeric>
 
+#include "kernels/cuda/conv_operands.cuh"
 #include "kernels/cuda/implicit_gemm.cuh"
-#include "kernels/kernels.h"
+#include "kernels/instantiate.h"
 
 namespace signet::cuda {
 namespace implicit_gemm {
 
 /// Element (c, (ty, tx, o)) is w[o, first_y + ty * tap_step, first_x + tx * tap_step, c].
+template <class T>
 struct TransposedFilter {
-  const float* w = nullptr;
+  using Element = T;
+
+  const T* w = nullptr;
   int kernel_height = 1, kernel_width = 1, in_channels = 1;
   int first_y = 0, first_x = 0, tap_step = 1, depth = 0;
   Divider by_out_channels = {}, by_taps_x = {};
@@ -38,20 +42,22 @@ struct TransposedFilter {
     const int ky = first_y + ty * tap_step, kx = first_x + tx * tap_step;
     return {k < depth ? (o * kernel_height + ky) * kernel_width + kx : -1};
   }
-  __device__ const float* at(Row row, Step step, bool& inside) const {
+  __device__ const T* at(Row row, Step step, bool& inside) const {
     inside = row.c < in_channels && step.line >= 0;
     return w + row.c + int64_t(step.line) * in_channels;
   }
 };
 
+/// Of operands of type T, with dx of type act.
+template <class T, class act>
 struct BackwardDataProblem {
-  using A = PixelGather;
-  using B = TransposedFilter;
+  using A = PixelGather<T>;
+  using B = TransposedFilter<T>;
   static constexpr Layout kLayoutA = Layout::row_major, kLayoutB = Layout::column_major;
 
   A a;
   B b;
-  Output out;
+  Output<act> out;
   int rows, columns, k_begin, k_end;
   int height, width, stride, padding, dilation, phases_x;
   Divider by_most_taps_x, by_fewest_taps_x;  // a phase has one of two numbers of taps along x, or none
@@ -89,12 +95,8 @@ struct BackwardDataProblem {
   }
 };
 
-}  // namespace implicit_gemm
-
-void conv2d_backward_data(float* dx, const float* dy, const float* w, Accumulate accumulate,
-                          const Conv2dShape& s) {
-  using namespace implicit_gemm;
-  if (s.in_size() == 0) return;
+template <class T, class act>
+void transpose_convolution(act* dx, const T* dy, const T* w, Accumulate accumulate, const Conv2dShape& s) {
   const int64_t grid_height = ceil_div(s.in_height, s.stride), grid_width = ceil_div(s.in_width, s.stride);
   const int64_t pixels = s.batch * grid_height * grid_width;
   const int64_t tap_step = s.stride / std::gcd(s.stride, s.dilation);
@@ -104,38 +106,62 @@ void conv2d_backward_data(float* dx, const float* dy, const float* w, Accumulate
                      s.out_channels * s.kernel_height * s.kernel_width, s.in_channels});
 
   const int tap = -int(tap_step * s.dilation / s.stride);
-  BackwardDataProblem problem{.a = {.x = dy,
-                                    .height = int(s.out_height()),
-                                    .width = int(s.out_width()),
-                                    .channels = int(s.out_channels),
-                                    .tap_y = tap,
-                                    .tap_x = tap,
-                                    .pixels = int(pixels),
-                                    .by_grid_height = Divider(grid_height),
-                                    .by_grid_width = Divider(grid_width),
-                                    .by_channels = Divider(std::max<int64_t>(s.out_channels, 1))},
-                              .b = {.w = w,
-                                    .kernel_height = int(s.kernel_height),
-                                    .kernel_width = int(s.kernel_width),
-                                    .in_channels = int(s.in_channels),
-                                    .tap_step = int(tap_step),
-                                    .by_out_channels = Divider(std::max<int64_t>(s.out_channels, 1))},
-                              .out = {.y = dx, .residual = accumulate == Accumulate::yes ? dx : nullptr},
-                              .rows = int(pixels),
-                              .columns = int(s.in_channels),
-                              .k_begin = 0,
-                              .k_end = 0,
-                              .height = int(s.in_height),
-                              .width = int(s.in_width),
-                              .stride = int(s.stride),
-                              .padding = int(s.padding),
-                              .dilation = int(s.dilation),
-                              .phases_x = int(std::min(s.stride, s.in_width)),
-                              .by_most_taps_x = Divider(most_taps_x),
-                              .by_fewest_taps_x = Divider(std::max<int64_t>(most_taps_x - 1, 1))};
+  BackwardDataProblem<T, act> problem{
+      .a = {.x = dy,
+            .height = int(s.out_height()),
+            .width = int(s.out_width()),
+            .channels = int(s.out_channels),
+            .tap_y = tap,
+            .tap_x = tap,
+            .pixels = int(pixels),
+            .by_grid_height = Divider(grid_height),
+            .by_grid_width = Divider(grid_width),
+            .by_channels = Divider(std::max<int64_t>(s.out_channels, 1))},
+      .b = {.w = w,
+            .kernel_height = int(s.kernel_height),
+            .kernel_width = int(s.kernel_width),
+            .in_channels = int(s.in_channels),
+            .tap_step = int(tap_step),
+            .by_out_channels = Divider(std::max<int64_t>(s.out_channels, 1))},
+      .out = {.y = dx, .residual = accumulate == Accumulate::yes ? dx : nullptr},
+      .rows = int(pixels),
+      .columns = int(s.in_channels),
+      .k_begin = 0,
+      .k_end = 0,
+      .height = int(s.in_height),
+      .width = int(s.in_width),
+      .stride = int(s.stride),
+      .padding = int(s.padding),
+      .dilation = int(s.dilation),
+      .phases_x = int(std::min(s.stride, s.in_width)),
+      .by_most_taps_x = Divider(most_taps_x),
+      .by_fewest_taps_x = Divider(std::max<int64_t>(most_taps_x - 1, 1))};
   problem.out.packed = s.in_channels % 4 == 0 && allow_packs(dx);
   const int64_t phases = std::min(s.stride, s.in_height) * problem.phases_x;
-  multiply(problem, int(phases), s.out_channels % 4 == 0 && s.in_channels % 4 == 0 && allow_packs(dy, w));
+  constexpr int kPack = kPackOf<T>;
+  multiply(problem, int(phases),
+           s.out_channels % kPack == 0 && s.in_channels % kPack == 0 && allow_packs_of<kPack>(dy, w));
 }
+
+}  // namespace implicit_gemm
+
+template <class act>
+void conv2d_backward_data(act* dx, const act* dy, const float* w, Accumulate accumulate,
+                          const Conv2dShape& s) {
+  using implicit_gemm::transpose_convolution;
+  if (s.in_size() == 0) return;
+  if constexpr (std::is_same_v<act, float>) {
+    transpose_convolution(dx, dy, w, accumulate, s);
+  } else if (multiplies_bf16(s.out_channels, s.in_channels)) {
+    const auto [filters, images] =
+        divide_workspace({bf16_bytes(s.weight_size()), bytes_to_align(dy, s.out_size())});
+    transpose_convolution(dx, aligned(images, dy, s.out_size()), narrowed(filters, w, s.weight_size()),
+                          accumulate, s);
+  } else {
+    const auto [floats] = divide_workspace({float_bytes(s.out_size())});
+    transpose_convolution(dx, widened(floats, dy, s.out_size()), w, accumulate, s);
+  }
+}
+SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_backward_data);
 
 }  // namespace signet::cuda

@@ -6,23 +6,23 @@
 // same input gives the same bits on every device. Colour images are rearranged first
 // (colour_images.cuh), and a kernel of their own adds up and takes out what they were filled up with.
 
-#include <optional>
-
 #include "kernels/cuda/colour_images.cuh"
+#include "kernels/cuda/conv_operands.cuh"
 #include "kernels/cuda/implicit_gemm.cuh"
-#include "kernels/kernels.h"
+#include "kernels/instantiate.h"
 
 namespace signet::cuda {
 namespace implicit_gemm {
 
+template <class T>
 struct BackwardWeightProblem {
-  using A = Matrix<true>;
-  using B = Transposed<PixelGather>;
+  using A = Matrix<T, true>;
+  using B = Transposed<PixelGather<T>>;
   static constexpr Layout kLayoutA = Layout::column_major, kLayoutB = Layout::column_major;
 
   A a;
   B b;
-  Output out;
+  Output<float> out;
   int rows, columns, k_begin, k_end;
   int slice;  // pixels
   int64_t slice_pitch;
@@ -62,23 +62,34 @@ struct AddSlices {
 // together.
 constexpr int64_t kWantedBlocks = 512, kLeastPixels = 256, kMostFloats = int64_t(1) << 24;
 
-/// How many slices to cut the pixels into, if slices are whole tiles.
-inline int64_t count_slices(int64_t pixels, const Conv2dShape& s) {
+/// How the pixels are cut.
+struct Slices {
+  int64_t count, pixels;  // of a slice; the last may have fewer
+};
+
+/// As many slices as are wanted, if they are whole tiles.
+inline Slices slices_of(const Conv2dShape& s) {
+  constexpr int64_t kWholeTile = 32;
+  const int64_t pixels = s.batch * s.out_height() * s.out_width();
   const int64_t columns = s.kernel_height * s.kernel_width * s.in_channels;
   const int64_t tiles = ceil_div(s.out_channels, 64) * ceil_div(columns, 64);
   const int64_t wanted = std::min(
       {ceil_div(kWantedBlocks, tiles), ceil_div(pixels, kLeastPixels), kMostFloats / s.weight_size()});
-  return std::max<int64_t>(wanted, 1);
+  const int64_t slice = ceil_div(ceil_div(pixels, std::max<int64_t>(wanted, 1)), kWholeTile) * kWholeTile;
+  return {std::max<int64_t>(ceil_div(pixels, std::max<int64_t>(slice, 1)), 1), slice};
 }
 
 /// Starts the sums of the slices, one after another in memory; if there is one slice, to which `residual` (it
 /// may be null) is added, in place of the sums. `windows` are those of x; `aligned`: they may be read in
 /// packs.
-void multiply_slices(float* sums, const float* residual, const float* dy, const PixelGather& windows,
-                     bool aligned, int64_t slices, int64_t slice, const Conv2dShape& s) {
+template <class T>
+void multiply_slices(float* sums, const float* residual, const T* dy, const PixelGather<T>& windows,
+                     bool aligned, const Slices& slices, const Conv2dShape& s) {
   const int64_t size = s.weight_size(), pixels = s.batch * s.out_height() * s.out_width();
   const int64_t columns = size / s.out_channels;
-  const BackwardWeightProblem problem{
+  check_index_range("conv2d_backward_weight",
+                    {pixels, s.batch * s.in_height * s.in_width, columns, s.out_channels});
+  const BackwardWeightProblem<T> problem{
       .a = {.x = dy, .pitch = s.out_channels, .rows = int(s.out_channels), .depth = int(pixels)},
       .b = {windows},
       .out = {.y = sums, .residual = residual, .packed = columns % 4 == 0 && allow_packs(sums)},
@@ -86,42 +97,81 @@ void multiply_slices(float* sums, const float* residual, const float* dy, const 
       .columns = int(columns),
       .k_begin = 0,
       .k_end = int(pixels),
-      .slice = int(slice),
+      .slice = int(slices.pixels),
       .slice_pitch = size};
-  multiply(problem, int(slices), aligned && s.out_channels % 4 == 0 && allow_packs(dy));
+  constexpr int kPack = kPackOf<T>;
+  multiply(problem, int(slices.count), aligned && s.out_channels % kPack == 0 && allow_packs_of<kPack>(dy));
+}
+
+/// As x and dy stand in memory; `sums` has room for the slices, if there are several.
+template <class T>
+void sum_gradient(float* dw, float* sums, const T* dy, const T* x, Accumulate accumulate,
+                  const Conv2dShape& s) {
+  constexpr int kPack = kPackOf<T>;
+  const Slices slices = slices_of(s);
+  const int64_t size = s.weight_size();
+  const bool aligned = s.in_channels % kPack == 0 && allow_packs_of<kPack>(x),
+             add = accumulate == Accumulate::yes;
+  const auto windows = gather_windows(x, s);
+  if (slices.count == 1) return multiply_slices(dw, add ? dw : nullptr, dy, windows, aligned, slices, s);
+  multiply_slices(sums, nullptr, dy, windows, aligned, slices, s);
+  for_each(size, size % 4 == 0 && allow_packs(dw),
+           AddSlices{.dw = dw, .sums = sums, .size = size, .slices = int(slices.count), .accumulate = add});
+}
+
+/// Of colour images, which are brought in blocks to `images`.
+inline void sum_gradient(float* dw, float* sums, float* images, const float* dy, const float* x,
+                         Accumulate accumulate, const ColourBlocks& blocks) {
+  const Slices slices = slices_of(blocks.shape());
+  blocks.put_images(images, x);
+  multiply_slices(sums, nullptr, dy, blocks.gather(images), true, slices, blocks.shape());
+  blocks.add_filters(dw, sums, slices.count, accumulate);
 }
 
 }  // namespace implicit_gemm
 
-void conv2d_backward_weight(float* dw, const float* dy, const float* x, Accumulate accumulate,
-                            const Conv2dShape& given) {
-  using namespace implicit_gemm;
-  if (given.weight_size() == 0) return;
-  std::optional<ColourBlocks> blocks;
-  if (has_colour_blocks(given)) blocks.emplace(given);
-  const Conv2dShape s = blocks ? blocks->shape() : given;
-  const int64_t size = s.weight_size(), pixels = s.batch * s.out_height() * s.out_width();
-  check_index_range("conv2d_backward_weight",
-                    {pixels, s.batch * s.in_height * s.in_width, size / s.out_channels, s.out_channels});
+namespace {
 
-  constexpr int64_t kWholeTile = 32;
-  const int64_t slice = ceil_div(ceil_div(pixels, count_slices(pixels, s)), kWholeTile) * kWholeTile;
-  const int64_t slices = std::max<int64_t>(ceil_div(pixels, std::max<int64_t>(slice, 1)), 1);
-  if (blocks) {
-    const int64_t floats = blocks->image_floats() + slices * size;
-    auto* images = static_cast<float*>(workspace(floats * int64_t(sizeof(float))));
-    float* sums = images + blocks->image_floats();
-    blocks->put_images(images, x);
-    multiply_slices(sums, nullptr, dy, blocks->gather(images), true, slices, slice, s);
-    return blocks->add_filters(dw, sums, slices, accumulate);
-  }
-  const PixelGather windows = gather_windows(x, s);
-  const bool aligned = s.in_channels % 4 == 0 && allow_packs(x), add = accumulate == Accumulate::yes;
-  if (slices == 1) return multiply_slices(dw, add ? dw : nullptr, dy, windows, aligned, 1, slice, s);
-  auto* sums = static_cast<float*>(workspace(slices * size * int64_t(sizeof(float))));
-  multiply_slices(sums, nullptr, dy, windows, aligned, slices, slice, s);
-  for_each(size, size % 4 == 0 && allow_packs(dw),
-           AddSlices{.dw = dw, .sums = sums, .size = size, .slices = int(slices), .accumulate = add});
+/// What the slices need of the workspace, and the images.
+int64_t sum_bytes(const Conv2dShape& s) {
+  const bool colours = has_colour_blocks(s);
+  const Conv2dShape computed = colours ? ColourBlocks(s).shape() : s;
+  const int64_t slices = implicit_gemm::slices_of(computed).count;
+  return slices > 1 || colours ? float_bytes(slices * computed.weight_size()) : 0;
 }
+int64_t image_bytes(const Conv2dShape& s) {
+  return has_colour_blocks(s) ? float_bytes(ColourBlocks(s).image_floats()) : 0;
+}
+
+void sum_gradient_of_floats(float* dw, void* sums, void* images, const float* dy, const float* x,
+                            Accumulate accumulate, const Conv2dShape& s) {
+  using implicit_gemm::sum_gradient;
+  if (!has_colour_blocks(s)) return sum_gradient(dw, static_cast<float*>(sums), dy, x, accumulate, s);
+  sum_gradient(dw, static_cast<float*>(sums), static_cast<float*>(images), dy, x, accumulate,
+               ColourBlocks(s));
+}
+
+}  // namespace
+
+template <class act>
+void conv2d_backward_weight(float* dw, const act* dy, const act* x, Accumulate accumulate,
+                            const Conv2dShape& s) {
+  if (s.weight_size() == 0) return;
+  if constexpr (std::is_same_v<act, float>) {
+    const auto [sums, images] = divide_workspace({sum_bytes(s), image_bytes(s)});
+    sum_gradient_of_floats(dw, sums, images, dy, x, accumulate, s);
+  } else if (multiplies_bf16(s.out_channels, s.in_channels)) {
+    const auto [sums, gradients, images] =
+        divide_workspace({sum_bytes(s), bytes_to_align(dy, s.out_size()), bytes_to_align(x, s.in_size())});
+    implicit_gemm::sum_gradient(dw, static_cast<float*>(sums), aligned(gradients, dy, s.out_size()),
+                                aligned(images, x, s.in_size()), accumulate, s);
+  } else {
+    const auto [sums, images, dy_floats, x_floats] =
+        divide_workspace({sum_bytes(s), image_bytes(s), float_bytes(s.out_size()), float_bytes(s.in_size())});
+    sum_gradient_of_floats(dw, sums, images, widened(dy_floats, dy, s.out_size()),
+                           widened(x_floats, x, s.in_size()), accumulate, s);
+  }
+}
+SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_backward_weight);
 
 }  // namespace signet::cuda

@@ -1,4 +1,5 @@
 // Elementwise kernels: each is limited by memory, so each value is read and written once, 16 bytes at a time.
+// Casts take four numbers at once, so that on either side a warp's request is of whole sectors in a row.
 
 #include <cmath>
 
@@ -6,7 +7,7 @@
 #include "kernels/cuda/philox.cuh"
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/runtime.h"
-#include "kernels/kernels.h"
+#include "kernels/instantiate.h"
 
 namespace signet::cuda {
 namespace {
@@ -23,14 +24,15 @@ struct Fill {
   }
 };
 
+template <class act>
 struct Add {
-  float* y;
-  const float *a, *b;
+  act* y;
+  const act *a, *b;
 
   template <int kWidth>
   __device__ void at(int64_t i) const {
-    auto out = load<kWidth>(a + i);
-    const auto other = load<kWidth>(b + i);
+    auto out = load_floats<kWidth>(a + i);
+    const auto other = load_floats<kWidth>(b + i);
     for (int j = 0; j < kWidth; ++j) out.v[j] += other.v[j];
     store(y + i, out);
   }
@@ -43,10 +45,7 @@ struct Cast {
 
   template <int kWidth>
   __device__ void at(int64_t i) const {
-    const auto in = load<kWidth>(x + i);
-    Pack<To, kWidth> out;
-    for (int j = 0; j < kWidth; ++j) out.v[j] = To(in.v[j]);
-    store(y + i, out);
+    store(y + i, load_floats<kWidth>(x + i));
   }
 };
 
@@ -63,27 +62,29 @@ struct Scale {
   }
 };
 
+template <class act>
 struct ReluForward {
-  float* y;
-  const float* x;
+  act* y;
+  const act* x;
 
   // Not fmaxf, which would turn NaN into 0.
   template <int kWidth>
   __device__ void at(int64_t i) const {
-    auto out = load<kWidth>(x + i);
+    auto out = load_floats<kWidth>(x + i);
     for (int j = 0; j < kWidth; ++j) out.v[j] = out.v[j] <= 0 ? 0 : out.v[j];
     store(y + i, out);
   }
 };
 
+template <class act>
 struct ReluBackward {
-  float* dx;
-  const float *dy, *y;
+  act* dx;
+  const act *dy, *y;
 
   template <int kWidth>
   __device__ void at(int64_t i) const {
-    auto out = load<kWidth>(dy + i);
-    const auto activation = load<kWidth>(y + i);
+    auto out = load_floats<kWidth>(dy + i);
+    const auto activation = load_floats<kWidth>(y + i);
     for (int j = 0; j < kWidth; ++j) out.v[j] = activation.v[j] > 0 ? out.v[j] : 0;
     store(dx + i, out);
   }
@@ -141,9 +142,12 @@ void fill(float* y, double value, int64_t n) {
   for_each(n, allow_packs(y), Fill{y, float(value)});
 }
 
-void add(float* y, const float* a, const float* b, int64_t n) {
-  for_each(n, allow_packs(y, a, b), Add{y, a, b});
+template <class act>
+void add(act* y, const act* a, const act* b, int64_t n) {
+  constexpr int kWidth = kPackOf<act>;
+  for_each<kWidth>(n, allow_packs_of<kWidth>(y, a, b), Add<act>{y, a, b});
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(add);
 
 void to_bf16(BFloat16* y, const float* x, int64_t n) {
   for_each(n, allow_packs(y, x), Cast<BFloat16, float>{y, x});
@@ -171,13 +175,19 @@ void sum_of_squares(float* y, const float* x, int64_t n) {
   launch(sum_kernel, dim3(1), dim3(kSumThreads), 0, current_stream(), y, partials, int(blocks));
 }
 
-void relu_forward(float* y, const float* x, int64_t n) {
-  for_each(n, allow_packs(y, x), ReluForward{y, x});
+template <class act>
+void relu_forward(act* y, const act* x, int64_t n) {
+  constexpr int kWidth = kPackOf<act>;
+  for_each<kWidth>(n, allow_packs_of<kWidth>(y, x), ReluForward<act>{y, x});
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(relu_forward);
 
-void relu_backward(float* dx, const float* dy, const float* y, int64_t n) {
-  for_each(n, allow_packs(dx, dy, y), ReluBackward{dx, dy, y});
+template <class act>
+void relu_backward(act* dx, const act* dy, const act* y, int64_t n) {
+  constexpr int kWidth = kPackOf<act>;
+  for_each<kWidth>(n, allow_packs_of<kWidth>(dx, dy, y), ReluBackward<act>{dx, dy, y});
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(relu_backward);
 
 void dropout(float* y, const float* x, double probability, const PhiloxKey* key, int64_t n) {
   // philox_uniform is a whole number of 2^-24, so comparing the numerators decides exactly the same.

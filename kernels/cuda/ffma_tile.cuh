@@ -12,6 +12,7 @@
 //        g=7 │     │     │     │     │         its bits do not depend on the tile it stands in.
 //            └─────┴─────┴─────┴─────┘
 
+#include "kernels/cuda/elements.cuh"
 #include "kernels/cuda/shared_tile.cuh"
 
 namespace signet::cuda::implicit_gemm {
@@ -71,14 +72,14 @@ class FfmaTile {
     return place_.column + 16 * pack + 4 * place_.t;
   }
 
-  __device__ __forceinline__ float4 pack(int i, int pack) const {
+  __device__ __forceinline__ Pack<float, 4> pack(int i, int pack) const {
     const float* four = sum_[i] + 4 * pack;
-    return make_float4(four[0], four[1], four[2], four[3]);
+    return {four[0], four[1], four[2], four[3]};
   }
 
  private:
-  using A = SharedTile<kLayoutA, Tile::kRows, Tile::kDepth>;
-  using B = SharedTile<kLayoutB, Tile::kColumns, Tile::kDepth>;
+  using A = SharedTile<float, kLayoutA, Tile::kRows, Tile::kDepth>;
+  using B = SharedTile<float, kLayoutB, Tile::kColumns, Tile::kDepth>;
 
   WarpPlace<Tile> place_;
   float sum_[kRows][4 * kPacks];

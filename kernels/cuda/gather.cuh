@@ -1,8 +1,9 @@
 #pragma once
 // Where the operands of a matrix product come from. A source tells the address of element (row, k) in two
 // parts, so that what depends on the row alone or on k alone is computed once:
+//   Element                                      float or BFloat16
 //   Row row(int r), Step step(int k)             anything, also beyond the matrix
-//   const float* at(Row, Step, bool& inside)     the address; to be read only if inside
+//   const Element* at(Row, Step, bool& inside)   the address; to be read only if inside
 // Elements outside of the matrix, or of the image, count as zeros.
 //
 // Indices are 32 bits wide: hosts check that no matrix has 2^30 rows or columns. Only addresses are 64 bits,
@@ -52,9 +53,11 @@ class Divider {
 };
 
 /// A matrix in memory: element (r, k) at x[r * pitch + k], or x[k * pitch + r] if column-major.
-template <bool kColumnMajor>
+template <class T, bool kColumnMajor>
 struct Matrix {
-  const float* x = nullptr;
+  using Element = T;
+
+  const T* x = nullptr;
   int64_t pitch = 0;
   int rows = 0, depth = 0;
 
@@ -67,7 +70,7 @@ struct Matrix {
 
   __device__ Row row(int r) const { return {r}; }
   __device__ Step step(int k) const { return {k}; }
-  __device__ const float* at(Row row, Step step, bool& inside) const {
+  __device__ const T* at(Row row, Step step, bool& inside) const {
     inside = row.r < rows && step.k < depth;
     return kColumnMajor ? x + step.k * pitch + row.r : x + row.r * pitch + step.k;
   }
@@ -76,8 +79,11 @@ struct Matrix {
 /// The matrix that a convolution multiplies, never built: row (n, gy, gx) of a grid of pixels, column (ty,
 /// tx, c) of taps and channels is
 ///   x[n, gy * stride + y0 + ty * tap_y, gx * stride + x0 + tx * tap_x, c], and 0 outside of the image.
+template <class T>
 struct PixelGather {
-  const float* x = nullptr;
+  using Element = T;
+
+  const T* x = nullptr;
   int height = 1, width = 1, channels = 1;
   int stride = 1, y0 = 0, x0 = 0, tap_y = 1, tap_x = 1;
   int pixels = 0, depth = 0;
@@ -105,14 +111,15 @@ struct PixelGather {
     return {k < depth ? y : kOutside, column, y * width + column, by_channels.remainder(k, tap)};
   }
 
-  __device__ const float* at(const Row& row, const Step& step, bool& inside) const {
+  __device__ const T* at(const Row& row, const Step& step, bool& inside) const {
     inside = unsigned(row.y + step.y) < unsigned(height) && unsigned(row.x + step.x) < unsigned(width);
     return x + step.channel + int64_t(row.pixel + step.pixel) * channels;
   }
 };
 
 /// What each pixel of y sees of x in a forward convolution: a row a pixel, a column a weight of a filter.
-inline PixelGather gather_windows(const float* x, const Conv2dShape& s) {
+template <class T>
+PixelGather<T> gather_windows(const T* x, const Conv2dShape& s) {
   const auto divider = [](int64_t divisor) { return Divider(std::max<int64_t>(divisor, 1)); };
   return {.x = x,
           .height = int(s.in_height),
@@ -136,12 +143,13 @@ template <class Source>
 struct Transposed {
   Source source;
 
+  using Element = typename Source::Element;
   using Row = typename Source::Step;
   using Step = typename Source::Row;
 
   __device__ Row row(int r) const { return source.step(r); }
   __device__ Step step(int k) const { return source.row(k); }
-  __device__ const float* at(const Row& row, const Step& step, bool& inside) const {
+  __device__ const Element* at(const Row& row, const Step& step, bool& inside) const {
     return source.at(step, row, inside);
   }
 };

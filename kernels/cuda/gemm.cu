@@ -10,14 +10,14 @@ namespace implicit_gemm {
 template <bool kTransposeA, bool kTransposeB>
 struct MatrixProblem {
   // Rows of B's tile are columns of op(B): a transposed B has them row by row.
-  using A = Matrix<kTransposeA>;
-  using B = Matrix<!kTransposeB>;
+  using A = Matrix<float, kTransposeA>;
+  using B = Matrix<float, !kTransposeB>;
   static constexpr Layout kLayoutA = kTransposeA ? Layout::column_major : Layout::row_major;
   static constexpr Layout kLayoutB = kTransposeB ? Layout::row_major : Layout::column_major;
 
   A a;
   B b;
-  Output out;
+  Output<float> out;
   int rows, columns, k_begin, k_end;
 
   __device__ void select(int) {}
@@ -25,7 +25,8 @@ struct MatrixProblem {
 };
 
 template <bool kTransposeA, bool kTransposeB>
-void multiply_matrices(const Output& out, const float* a, const float* b, int64_t m, int64_t n, int64_t k) {
+void multiply_matrices(const Output<float>& out, const float* a, const float* b, int64_t m, int64_t n,
+                       int64_t k) {
   const int64_t pitch_a = kTransposeA ? m : k, pitch_b = kTransposeB ? k : n;
   const MatrixProblem<kTransposeA, kTransposeB> problem{
       .a = {.x = a, .pitch = pitch_a, .rows = int(m), .depth = int(k)},
@@ -45,9 +46,9 @@ void gemm(float* c, const float* a, const float* b, Transpose transpose_a, Trans
   using namespace implicit_gemm;
   if (m * n == 0) return;
   check_index_range("gemm", {m, n, k});
-  const Output out{.y = c,
-                   .residual = accumulate == Accumulate::yes ? c : nullptr,
-                   .packed = n % 4 == 0 && allow_packs(c)};
+  const Output<float> out{.y = c,
+                          .residual = accumulate == Accumulate::yes ? c : nullptr,
+                          .packed = n % 4 == 0 && allow_packs(c)};
   const bool turn_a = transpose_a == Transpose::yes, turn_b = transpose_b == Transpose::yes;
   if (turn_a && turn_b) return multiply_matrices<true, true>(out, a, b, m, n, k);
   if (turn_a) return multiply_matrices<true, false>(out, a, b, m, n, k);

@@ -11,7 +11,7 @@
 //   waits for      │0  1  2  3 ...                with the stage that the next copy overwrites
 //
 // A problem describes a product; it is the kernel's only parameter:
-//   A, B                      the sources of gather.cuh; rows of B are columns of C
+//   A, B                      the sources of gather.cuh, of the same elements; rows of B are columns of C
 //   kLayoutA, kLayoutB        the order of their tiles: the axis along which memory is contiguous
 //   void select(int part)     takes one of the parts that blockIdx.y numbers: a phase of the stride, a slice
 //   of k a, b, rows, columns, k_begin, k_end, out, place(row)   of that part: C's row begins at out.y +
@@ -24,6 +24,7 @@
 #include "kernels/cuda/elements.cuh"
 #include "kernels/cuda/ffma_tile.cuh"
 #include "kernels/cuda/gather.cuh"
+#include "kernels/cuda/ldmatrix_tile.cuh"
 #include "kernels/cuda/mma_tile.cuh"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/stream.cuh"
@@ -31,19 +32,23 @@
 namespace signet::cuda::implicit_gemm {
 
 /// What becomes of a sum: + bias[column] + residual (shaped as y, or y itself; both may be null), ReLU,
-/// store.
+/// rounding, store.
+template <class act>
 struct Output {
-  float* y = nullptr;
-  const float *bias = nullptr, *residual = nullptr;
+  act* y = nullptr;
+  const float* bias = nullptr;
+  const act* residual = nullptr;
   bool relu = false;
-  bool packed = false;  ///< rows, bias and residual allow 16 bytes at a time
+  bool packed = false;  ///< rows, bias and residual allow four numbers at a time
 };
 
-/// Copies tiles of kRows rows and kDepth steps, kCopy elements (1 or 4) at a time. A thread copies at a fixed
-/// place along the contiguous axis and every kStride-th along the other.
+/// Copies tiles of kRows rows and kDepth steps, kCopy elements at a time, which are 16 bytes, or one float. A
+/// thread copies at a fixed place along the contiguous axis and every kStride-th along the other.
 template <class Tile, Layout kLayout, int kRows, int kCopy, class Source>
 class TileCopier {
  public:
+  using Element = typename Source::Element;
+
   __device__ TileCopier(const Source& source, int first_row) : source_(source) {
 #pragma unroll
     for (int i = 0; i < kHeld; ++i)
@@ -51,8 +56,8 @@ class TileCopier {
   }
 
   /// Starts the copies of steps k .. k + kDepth - 1.
-  __device__ __forceinline__ void copy(float* tile, int k) const {
-    using Shared = SharedTile<kLayout, kRows, Tile::kDepth>;
+  __device__ __forceinline__ void copy(Element* tile, int k) const {
+    using Shared = SharedTile<Element, kLayout, kRows, Tile::kDepth>;
     if constexpr (kByRow) {
       const auto step = source_.step(k + along());
 #pragma unroll
@@ -73,6 +78,7 @@ class TileCopier {
   static constexpr int kStride = Tile::kThreads / kUnits;
   static constexpr int kPasses = (kByRow ? kRows : Tile::kDepth) / kStride;
   static constexpr int kHeld = kByRow ? kPasses : 1;
+  static_assert(std::is_same_v<Element, typename Tile::Element>, "a tile of the source's elements");
   static_assert(kUnits * kStride == Tile::kThreads && kPasses * kStride == (kByRow ? kRows : Tile::kDepth),
                 "every thread copies the same number of units");
 
@@ -83,11 +89,11 @@ class TileCopier {
     return int(threadIdx.x) / kUnits;
   }
 
-  __device__ __forceinline__ void copy_unit(float* to, const typename Source::Row& row,
+  __device__ __forceinline__ void copy_unit(Element* to, const typename Source::Row& row,
                                             const typename Source::Step& step) const {
     bool inside;
-    const float* from = source_.at(row, step, inside);
-    if constexpr (kCopy == 4) {
+    const Element* from = source_.at(row, step, inside);
+    if constexpr (kCopy * sizeof(Element) == 16) {
       ptx::cp_async_16(to, from, inside);
     } else {
       ptx::cp_async_4(to, from, inside);
@@ -106,23 +112,23 @@ __device__ __forceinline__ float finish(float sum, float bias, float residual, b
 
 /// Stores up to `count` neighbours of one row of C, of which the first is `place` in memory and in column
 /// `column`.
-__device__ __forceinline__ void store_pack(const Output& out, int64_t place, int column, int count,
-                                           float4 sum) {
+template <class act>
+__device__ __forceinline__ void store_pack(const Output<act>& out, int64_t place, int column, int count,
+                                           Pack<float, 4> sum) {
   if (out.packed) {
-    const float4 zeros = make_float4(0, 0, 0, 0);
-    const float4 bias = out.bias ? *reinterpret_cast<const float4*>(out.bias + column) : zeros;
-    const float4 residual = out.residual ? *reinterpret_cast<const float4*>(out.residual + place) : zeros;
-    *reinterpret_cast<float4*>(out.y + place) =
-        make_float4(finish(sum.x, bias.x, residual.x, out.relu), finish(sum.y, bias.y, residual.y, out.relu),
-                    finish(sum.z, bias.z, residual.z, out.relu), finish(sum.w, bias.w, residual.w, out.relu));
+    Pack<float, 4> bias = {}, residual = {};
+    if (out.bias) bias = load<4>(out.bias + column);
+    if (out.residual) residual = load_floats<4>(out.residual + place);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sum.v[i] = finish(sum.v[i], bias.v[i], residual.v[i], out.relu);
+    store(out.y + place, sum);
   } else {
-    const float sums[4] = {sum.x, sum.y, sum.z, sum.w};
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       if (i >= count) continue;
       const float bias = out.bias ? out.bias[column + i] : 0,
-                  residual = out.residual ? out.residual[place + i] : 0;
-      out.y[place + i] = finish(sums[i], bias, residual, out.relu);
+                  residual = out.residual ? float(out.residual[place + i]) : 0;
+      out.y[place + i] = rounded<act>(finish(sum.v[i], bias, residual, out.relu));
     }
   }
 }
@@ -139,7 +145,8 @@ __global__ void __launch_bounds__(Tile::kThreads,
   const int first_row = int(blockIdx.x) / tiles_along_columns * Tile::kRows;
   const int first_column = int(blockIdx.x) % tiles_along_columns * Tile::kColumns;
 
-  float* stages = dynamic_shared<float>();
+  using Element = typename Tile::Element;
+  auto* stages = dynamic_shared<Element>();
   const TileCopier<Tile, Problem::kLayoutA, Tile::kRows, kCopy, typename Problem::A> a(problem.a, first_row);
   const TileCopier<Tile, Problem::kLayoutB, Tile::kColumns, kCopy, typename Problem::B> b(problem.b,
                                                                                           first_column);
@@ -147,7 +154,7 @@ __global__ void __launch_bounds__(Tile::kThreads,
   // groups to wait for stays the same.
   const auto start_copy = [&](int stage, int k) {
     if (k < problem.k_end) {
-      float* tile = stages + stage * Tile::kStageFloats;
+      Element* tile = stages + stage * Tile::kStageElements;
       a.copy(tile, k);
       b.copy(tile + Tile::kRows * Tile::kDepth, k);
     }
@@ -163,7 +170,7 @@ __global__ void __launch_bounds__(Tile::kThreads,
     ptx::cp_async_wait<Tile::kStages - 2>();
     __syncthreads();
     start_copy(free_stage, k + (Tile::kStages - 1) * Tile::kDepth);
-    const int tile = stage * Tile::kStageFloats;
+    const int tile = stage * Tile::kStageElements;
     sums.multiply(stages, tile, tile + Tile::kRows * Tile::kDepth);
     free_stage = stage;
     stage = stage + 1 == Tile::kStages ? 0 : stage + 1;
@@ -173,11 +180,11 @@ __global__ void __launch_bounds__(Tile::kThreads,
   for (int i = 0; i < sums.kRows; ++i) {
     const int row = first_row + sums.row(i);
     const int64_t place = row < problem.rows ? problem.place(row) : -1;
-    if (place < 0) continue;
 #pragma unroll
     for (int pack = 0; pack < sums.kPacks; ++pack) {
       const int column = first_column + sums.column(pack), count = problem.columns - column;
-      if (count > 0) store_pack(problem.out, place + column, column, count, sums.pack(i, pack));
+      const Pack<float, 4> sum = sums.pack(i, pack);  // by all lanes, which may exchange sums
+      if (place >= 0 && count > 0) store_pack(problem.out, place + column, column, count, sum);
     }
   }
 }
@@ -216,14 +223,15 @@ struct TileTag {
 ///
 /// A multiprocessor holds 65536 registers and from 100 KB of shared memory on (sm_86, sm_89). The tiles leave
 /// room for two blocks of the large tile and three or four of the others, so that one multiplies while
-/// another waits; docs/kernels-static.md has what ptxas made of them.
-template <bool kTensorCores, class Run>
+/// another waits; docs/kernels-static.md has what ptxas made of them. They are 64 bytes deep, whatever the
+/// elements.
+template <class Element, bool kTensorCores, class Run>
 void choose_tile(int64_t rows, int64_t columns, int64_t parts, const Run& run) {
-  //                     rows columns depth, of a warp: rows columns, stages
-  using Large =
-      std::conditional_t<kTensorCores, Tile<128, 128, 16, 64, 64, 3>, Tile<128, 128, 16, 64, 32, 3>>;
-  using Narrow = Tile<128, 64, 16, 64, 32, 3>;
-  using Small = Tile<64, 64, 16, 32, 32, 4>;
+  constexpr int kDepth = 64 / int(sizeof(Element));
+  //                           rows columns      of a warp: rows columns, stages
+  using Large = Tile<Element, 128, 128, kDepth, 64, kTensorCores ? 64 : 32, 3>;
+  using Narrow = Tile<Element, 128, 64, kDepth, 64, 32, 3>;
+  using Small = Tile<Element, 64, 64, kDepth, 32, 32, 4>;
   TileChoice choice = tile_choice();
   if (choice == TileChoice::automatic) {
     choice = rows <= 64                                                                   ? TileChoice::small
@@ -238,40 +246,47 @@ void choose_tile(int64_t rows, int64_t columns, int64_t parts, const Run& run) {
 
 /// Where channels or pointers rule out copies of 16 bytes. The depth of 16 keeps the addresses that a thread
 /// holds few.
-using UnalignedTile = Tile<64, 64, 16, 32, 32, 3>;
+using UnalignedTile = Tile<float, 64, 64, 16, 32, 32, 3>;
 
-template <template <class, Layout, Layout> class WarpTile, class Problem>
-void multiply_with(const Problem& problem, int parts, bool aligned) {
-  const auto run = [&](auto kernel, int64_t blocks, int threads, int shared_bytes) {
-    launch(kernel, dim3(unsigned(blocks), unsigned(parts)), dim3(unsigned(threads)), size_t(shared_bytes),
-           current_stream(), problem);
-  };
-  const auto run_tile = [&]<class Tile>(TileTag<Tile>) {
-    run(multiply_kernel<Tile, WarpTile, 4, Problem>, count_blocks<Tile>(problem.rows, problem.columns, 1),
-        Tile::kThreads, Tile::kSharedBytes);
-  };
-  constexpr bool kTensorCores =
-      !std::is_same_v<WarpTile<UnalignedTile, Layout::row_major, Layout::row_major>,
-                      FfmaTile<UnalignedTile, Layout::row_major, Layout::row_major>>;
+template <class Tile, template <class, Layout, Layout> class WarpTile, int kCopy, class Problem>
+void launch_multiply(const Problem& problem, int parts) {
+  const int64_t blocks = count_blocks<Tile>(problem.rows, problem.columns, 1);
+  launch(multiply_kernel<Tile, WarpTile, kCopy, Problem>, dim3(unsigned(blocks), unsigned(parts)),
+         dim3(unsigned(Tile::kThreads)), size_t(Tile::kSharedBytes), current_stream(), problem);
+}
+
+template <bool kTensorCores, template <class, Layout, Layout> class WarpTile, class Problem>
+void multiply_packs(const Problem& problem, int parts) {
+  using Element = typename Problem::A::Element;
+  choose_tile<Element, kTensorCores>(problem.rows, problem.columns, parts, [&]<class Tile>(TileTag<Tile>) {
+    launch_multiply<Tile, WarpTile, kPackOf<Element>>(problem, parts);
+  });
+}
+
+template <bool kTensorCores, template <class, Layout, Layout> class WarpTile, class Problem>
+void multiply_floats(const Problem& problem, int parts, bool aligned) {
   if (aligned) {
-    choose_tile<kTensorCores>(problem.rows, problem.columns, parts, run_tile);
+    multiply_packs<kTensorCores, WarpTile>(problem, parts);
   } else {
-    using Tile = UnalignedTile;
-    run(multiply_kernel<Tile, WarpTile, 1, Problem>, count_blocks<Tile>(problem.rows, problem.columns, 1),
-        Tile::kThreads, Tile::kSharedBytes);
+    launch_multiply<UnalignedTile, WarpTile, 1>(problem, parts);
   }
 }
 
 /// Computes a problem. `aligned`: both operands may be copied 16 bytes at a time along their contiguous axes.
+/// Of bfloat16 they must, and the device must multiply it (multiplies_bf16).
 template <class Problem>
 void multiply(const Problem& problem, int parts, bool aligned) {
-  switch (usable_math()) {
-    case MatrixMath::f32:
-      return multiply_with<FfmaTile>(problem, parts, aligned);
-    case MatrixMath::tf32:
-      return multiply_with<Tf32Tile>(problem, parts, aligned);
-    case MatrixMath::bf16:
-      return multiply_with<Bf16Tile>(problem, parts, aligned);
+  if constexpr (std::is_same_v<typename Problem::A::Element, BFloat16>) {
+    multiply_packs<true, LdmatrixTile>(problem, parts);
+  } else {
+    switch (usable_math()) {
+      case MatrixMath::f32:
+        return multiply_floats<false, FfmaTile>(problem, parts, aligned);
+      case MatrixMath::tf32:
+        return multiply_floats<true, Tf32Tile>(problem, parts, aligned);
+      case MatrixMath::bf16:
+        return multiply_floats<true, Bf16Tile>(problem, parts, aligned);
+    }
   }
 }
 

@@ -33,6 +33,7 @@
 // (tensor cores may truncate where they align the addends, hence 2^-22 and not 2^-24). For operands whose
 // roundings are independent, as with random data, the first term shrinks to about u sqrt(2 * sum a^2 b^2).
 
+#include "kernels/cuda/elements.cuh"
 #include "kernels/cuda/shared_tile.cuh"
 
 namespace signet::cuda::implicit_gemm {
@@ -128,15 +129,15 @@ class MmaTile {
     return place_.column + 16 * pack + 4 * place_.t;
   }
 
-  __device__ __forceinline__ float4 pack(int i, int pack) const {
+  __device__ __forceinline__ Pack<float, 4> pack(int i, int pack) const {
     const auto* column = sum_[i / 2] + 4 * (pack / 2);
     const int d = 2 * (i % 2) + pack % 2;
-    return make_float4(column[0][d], column[1][d], column[2][d], column[3][d]);
+    return {column[0][d], column[1][d], column[2][d], column[3][d]};
   }
 
  private:
-  using A = SharedTile<kLayoutA, Tile::kRows, Tile::kDepth>;
-  using B = SharedTile<kLayoutB, Tile::kColumns, Tile::kDepth>;
+  using A = SharedTile<float, kLayoutA, Tile::kRows, Tile::kDepth>;
+  using B = SharedTile<float, kLayoutB, Tile::kColumns, Tile::kDepth>;
   static constexpr int kColumns = Tile::kWarpColumns / 8;  // that a lane reads of B
 
   /// The first of the lane's four rows, and columns of B, in each 32.

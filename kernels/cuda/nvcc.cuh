@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "kernels/bf16.h"
 #include "kernels/cuda/runtime.h"
 
 namespace signet::cuda {
@@ -115,15 +116,14 @@ __device__ inline uint32_t to_tf32(float value) {
 #endif
 }
 
-/// Two floats rounded to bf16 (to nearest even): `low` in the lower half.
+/// Two floats rounded to bf16 (to nearest even): `low` in the lower half. NaN stays NaN.
 __device__ inline uint32_t pack_bf16(float low, float high) {
 #if __CUDA_ARCH__ >= 800
   uint32_t bits;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
   return bits;
 #else
-  __trap();
-  return 0;
+  return uint32_t(BFloat16(high).bits) << 16 | BFloat16(low).bits;
 #endif
 }
 

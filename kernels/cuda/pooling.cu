@@ -1,9 +1,9 @@
 // Pooling over NHWC planes. Neighbouring threads take neighbouring channels, so that every access is
-// coalesced, and four channels each where the layout allows it. Grids are (places in a row of the plane, rows
-// of all images).
+// coalesced, and four channels each where the layout allows it: an index is 4 bytes, whatever x is. Grids are
+// (places in a row of the plane, rows of all images).
 
 #include "kernels/cuda/rows.cuh"
-#include "kernels/kernels.h"
+#include "kernels/instantiate.h"
 
 namespace signet::cuda {
 namespace {
@@ -32,8 +32,8 @@ Pool pool(const Pool2dShape& s) {
 
 // The search starts at the window's first pixel inside the plane and moves on for a greater value, or for
 // NaN.
-template <int kWidth>
-__global__ void maxpool_forward_kernel(float* y, int32_t* index, const float* __restrict__ x, Pool s) {
+template <int kWidth, class act>
+__global__ void maxpool_forward_kernel(act* y, int32_t* index, const act* __restrict__ x, Pool s) {
   const int64_t item = kWidth * thread_in_grid();
   if (item >= s.out_width * s.channels) return;
   const int ox = int(item / s.channels);
@@ -45,14 +45,14 @@ __global__ void maxpool_forward_kernel(float* y, int32_t* index, const float* __
     const int oy = int(row - image * s.out_height);
     const int top = max(oy * s.stride - s.padding, 0),
               bottom = min(oy * s.stride - s.padding + s.kernel, s.in_height);
-    const float* plane = x + image * s.in_height * s.in_width * s.channels + channel;
+    const act* plane = x + image * s.in_height * s.in_width * s.channels + channel;
     Pack<int32_t, kWidth> place;
     for (int j = 0; j < kWidth; ++j) place.v[j] = top * s.in_width + left;
-    auto best = load<kWidth>(plane + int64_t(place.v[0]) * s.channels);
+    auto best = load_floats<kWidth>(plane + int64_t(place.v[0]) * s.channels);
     for (int iy = top; iy < bottom; ++iy) {
       for (int ix = left; ix < right; ++ix) {
         const int here = iy * s.in_width + ix;
-        const auto values = load<kWidth>(plane + int64_t(here) * s.channels);
+        const auto values = load_floats<kWidth>(plane + int64_t(here) * s.channels);
         for (int j = 0; j < kWidth; ++j) {
           const float value = values.v[j];
           const bool take = value > best.v[j] || value != value;
@@ -69,8 +69,8 @@ __global__ void maxpool_forward_kernel(float* y, int32_t* index, const float* __
 
 // Each input pixel gathers from the windows that reach it, in their order: no atomics, and the same bits each
 // time.
-template <int kWidth>
-__global__ void maxpool_backward_kernel(float* dx, const float* __restrict__ dy,
+template <int kWidth, class act>
+__global__ void maxpool_backward_kernel(act* dx, const act* __restrict__ dy,
                                         const int32_t* __restrict__ index, Pool s) {
   const int64_t item = kWidth * thread_in_grid();
   if (item >= s.in_width * s.channels) return;
@@ -94,7 +94,7 @@ __global__ void maxpool_backward_kernel(float* dx, const float* __restrict__ dy,
       for (int ox = left; ox < right; ++ox) {
         const int64_t at = plane + (int64_t(oy) * s.out_width + ox) * s.channels;
         const auto places = load<kWidth>(index + at);
-        const auto gradients = load<kWidth>(dy + at);
+        const auto gradients = load_floats<kWidth>(dy + at);
         for (int j = 0; j < kWidth; ++j) sum.v[j] += places.v[j] == here ? gradients.v[j] : 0;
       }
     }
@@ -115,27 +115,35 @@ struct StoreMean {
 
 }  // namespace
 
-void maxpool_forward(float* y, int32_t* index, const float* x, const Pool2dShape& s) {
+template <class act>
+void maxpool_forward(act* y, int32_t* index, const act* x, const Pool2dShape& s) {
   if (s.out_size() == 0) return;
   const bool packed = s.channels % 4 == 0 && allow_packs(y, index, x);
-  launch(packed ? maxpool_forward_kernel<4> : maxpool_forward_kernel<1>,
+  launch(packed ? maxpool_forward_kernel<4, act> : maxpool_forward_kernel<1, act>,
          grid_of(s.batch * s.out_height(), s.out_width() * s.channels, packed), dim3(kThreads), 0,
          current_stream(), y, index, x, pool(s));
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(maxpool_forward);
 
-void maxpool_backward(float* dx, const float* dy, const int32_t* index, const Pool2dShape& s) {
+template <class act>
+void maxpool_backward(act* dx, const act* dy, const int32_t* index, const Pool2dShape& s) {
   const bool packed = s.channels % 4 == 0 && allow_packs(dx, dy, index);
-  launch(packed ? maxpool_backward_kernel<4> : maxpool_backward_kernel<1>,
+  launch(packed ? maxpool_backward_kernel<4, act> : maxpool_backward_kernel<1, act>,
          grid_of(s.batch * s.in_height, s.in_width * s.channels, packed), dim3(kThreads), 0, current_stream(),
          dx, dy, index, pool(s));
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(maxpool_backward);
 
-void global_avgpool_forward(float* y, const float* x, int64_t batch, int64_t pixels, int64_t channels) {
+template <class act>
+void global_avgpool_forward(float* y, const act* x, int64_t batch, int64_t pixels, int64_t channels) {
   sum_row_chunks(x, batch * pixels, channels, pixels, batch, StoreMean{y, double(pixels)});
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(global_avgpool_forward);
 
-void global_avgpool_backward(float* dx, const float* dy, int64_t batch, int64_t pixels, int64_t channels) {
+template <class act>
+void global_avgpool_backward(act* dx, const float* dy, int64_t batch, int64_t pixels, int64_t channels) {
   spread_rows(dx, dy, batch, pixels, channels, float(pixels));
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(global_avgpool_backward);
 
 }  // namespace signet::cuda

@@ -3,7 +3,7 @@
 #include "kernels/cuda/rows.cuh"
 
 #include "kernels/cuda/runtime.h"
-#include "kernels/kernels.h"
+#include "kernels/instantiate.h"
 
 namespace signet::cuda {
 namespace {
@@ -27,7 +27,8 @@ void broadcast_rows(float* y, const float* x, int64_t rows, int64_t cols) {
   spread_rows(y, x, 1, rows, cols, 1);
 }
 
-void sum_rows(float* y, const float* x, int64_t rows, int64_t cols, Accumulate accumulate) {
+template <class act>
+void sum_rows(float* y, const act* x, int64_t rows, int64_t cols, Accumulate accumulate) {
   // Chunks of rows side by side, then one sum over the chunks. How many depends on the rows alone.
   constexpr int64_t kChunkRows = 256, kMostChunks = 1024;
   const int64_t chunk_rows = std::max(kChunkRows, ceil_div(rows, kMostChunks));
@@ -38,5 +39,6 @@ void sum_rows(float* y, const float* x, int64_t rows, int64_t cols, Accumulate a
   sum_row_chunks(x, rows, cols, chunk_rows, chunks, KeepPartial{partials});
   sum_row_chunks(static_cast<const double*>(partials), chunks, cols, chunks, 1, finish);
 }
+SIGNET_INSTANTIATE_ACTIVATIONS(sum_rows);
 
 }  // namespace signet::cuda

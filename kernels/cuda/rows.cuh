@@ -42,8 +42,8 @@ void sum_row_chunks(const T* x, int64_t rows, int64_t cols, int64_t chunk_rows, 
 }
 
 // y[group, row, col] = x[group, col] / divisor.
-template <int kWidth>
-__global__ void spread_rows_kernel(float* y, const float* __restrict__ x, int64_t groups, int64_t rows,
+template <int kWidth, class act>
+__global__ void spread_rows_kernel(act* y, const float* __restrict__ x, int64_t groups, int64_t rows,
                                    int64_t cols, float divisor) {
   const int64_t col = kWidth * (int64_t(blockIdx.x) * blockDim.x + threadIdx.x);
   if (col >= cols) return;
@@ -57,10 +57,11 @@ __global__ void spread_rows_kernel(float* y, const float* __restrict__ x, int64_
 }
 
 /// y[groups, rows, cols] = x[groups, cols] / divisor.
-inline void spread_rows(float* y, const float* x, int64_t groups, int64_t rows, int64_t cols, float divisor) {
-  constexpr int kThreads = 256, kRowsAThread = 4;
-  const bool packed = cols % 4 == 0 && allow_packs(y, x);
-  const int64_t items = packed ? cols / 4 : cols;
+template <class act>
+void spread_rows(act* y, const float* x, int64_t groups, int64_t rows, int64_t cols, float divisor) {
+  constexpr int kThreads = 256, kRowsAThread = 4, kWidth = kPackOf<act>;
+  const bool packed = cols % kWidth == 0 && allow_packs_of<kWidth>(y, x);
+  const int64_t items = packed ? cols / kWidth : cols;
   // As wide as a row where rows are short, so that no warp is left idle.
   int64_t width = 1;
   while (width < items && width < kThreads) width *= 2;
@@ -68,7 +69,7 @@ inline void spread_rows(float* y, const float* x, int64_t groups, int64_t rows, 
   const dim3 grid(unsigned(ceil_div(items, width)),
                   unsigned(std::min(ceil_div(rows, height * kRowsAThread), kMostGridRows)),
                   unsigned(std::min(groups, kMostGridRows)));
-  launch(packed ? spread_rows_kernel<4> : spread_rows_kernel<1>, grid,
+  launch(packed ? spread_rows_kernel<kWidth, act> : spread_rows_kernel<1, act>, grid,
          dim3(unsigned(width), unsigned(height)), 0, current_stream(), y, x, groups, rows, cols, divisor);
 }
 

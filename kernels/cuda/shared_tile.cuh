@@ -7,10 +7,10 @@
 //   row-major     [row][k]  (activations by pixel and channel, OHWI weights by output channel)
 //   column-major  [k][row]  (both operands of a weight gradient, B of a plain A B)
 //
-// Every reader, FFMA or tensor core, takes blocks of 4 rows x 4 steps: four 16-byte reads along whichever
-// axis is contiguous; the transposition is a renaming of registers. A quarter-warp (8 lanes, the unit in
-// which shared memory serves 16-byte reads) has two values of g = lane / 4 and four of t = lane % 4. Four
-// patterns occur:
+// Every reader of floats, FFMA or tensor core, takes blocks of 4 rows x 4 steps: four 16-byte reads along
+// whichever axis is contiguous; the transposition is a renaming of registers. A quarter-warp (8 lanes, the
+// unit in which shared memory serves 16-byte reads) has two values of g = lane / 4 and four of t = lane % 4.
+// Four patterns occur:
 //   A of FFMA            rows 4 g ..                        k the same for all
 //   B of FFMA            rows 4 t ..                        k the same for all
 //   A and B of the       rows 16 (g % 2) + 4 (g / 2) ..     k = 4 t ..
@@ -32,10 +32,25 @@
 //                  all 8 banks                        all 8 banks
 //
 // With kDepth = 16 two rows share a line, and the same exclusive-or is applied to the unit within it.
+//
+// Of bfloat16 a unit holds 8 elements, and the reader is ldmatrix: 16 rows x 16 steps as four matrices of 8 x
+// 8, each of which is 8 units that are read at once, one from each of 8 neighbouring lines of the contiguous
+// axis. Where these units go:
+//
+//   row-major, kDepth = 32 (two rows share a line):   column-major (a line is 64 rows at one k):
+//   unit ^ (r / 2 % 4)                                unit ^ (k % 8)
+//
+//   r = 0, 1   0 1 2 3 | 0 1 2 3                      k = 0   0 1 2 3 4 5 6 7
+//   r = 2, 3   1 0 3 2 | 1 0 3 2                      k = 1   1 0 3 2 5 4 7 6
+//   r = 4, 5   2 3 0 1 | 2 3 0 1                      k = 2   2 3 0 1 6 7 4 5
+//   r = 6, 7   3 2 1 0 | 3 2 1 0                      ...
+//   unit 0 of rows 0 .. 7: all 8 banks                k = 7   7 6 5 4 3 2 1 0
+//                                                     unit 0 of k = 0 .. 7: all 8 banks
 
 #include <type_traits>
 #include <utility>
 
+#include "kernels/bf16.h"
 #include "kernels/cuda/platform.cuh"
 
 namespace signet::cuda::implicit_gemm {
@@ -54,10 +69,12 @@ __device__ __forceinline__ void for_constants(const Body& body) {
 
 enum class Layout { row_major, column_major };
 
+template <class Element, Layout kLayout, int kRows, int kDepth>
+struct SharedTile;
+
 template <Layout kLayout, int kRows, int kDepth>
-struct SharedTile {
+struct SharedTile<float, kLayout, kRows, kDepth> {
   static_assert(kRows % 32 == 0 && kDepth % 16 == 0 && kDepth <= 32, "the swizzle permutes whole lines");
-  static constexpr int kFloats = kRows * kDepth;
 
   /// Where element (r, k) stands. Four neighbours along the contiguous axis stay together.
   __device__ __forceinline__ static int place(int r, int k) {
@@ -92,19 +109,55 @@ struct SharedTile {
   }
 };
 
+template <Layout kLayout, int kRows, int kDepth>
+struct SharedTile<BFloat16, kLayout, kRows, kDepth> {
+  static_assert(kRows % 64 == 0 && kDepth == 32, "the swizzle permutes whole lines");
+
+  /// Where element (r, k) stands. Eight neighbours along the contiguous axis stay together.
+  __device__ __forceinline__ static int place(int r, int k) {
+    if constexpr (kLayout == Layout::row_major) {
+      return r * kDepth + (k ^ r / 2 % 4 * 8);
+    } else {
+      return k * kRows + (r ^ k % 8 * 8);
+    }
+  }
+
+  /// Where the unit begins that this lane tells ldmatrix of, for rows r .. r + 15 of the first 16 steps: lane
+  /// 8 i + j has line j of matrix i. Matrices 1 and 3 are 8 rows on, 2 and 3 are 8 steps on.
+  __device__ __forceinline__ static int origin(int r) {
+    const int matrix = int(threadIdx.x) % 32 / 8, line = int(threadIdx.x) % 8;
+    const int row = r + matrix % 2 * 8, k = matrix / 2 * 8;
+    return kLayout == Layout::row_major ? place(row + line, k) : place(row, k + line);
+  }
+
+  /// The fragments of the 16 rows from r + kRow on and the 16 steps from kStep on, given origin(r) plus where
+  /// the tile begins in `shared`, a multiple of 64: registers 0 and 1 hold steps 2t and 2t + 1 of rows g and
+  /// g + 8, 2 and 3 steps 2t + 8 and 2t + 9. kRow is a multiple of 16 that has no bit in common with r, and
+  /// kStep of 16. As for floats, the exclusive-or can be taken last.
+  template <int kRow, int kStep>
+  __device__ __forceinline__ static void read(uint32_t (&fragments)[4], const BFloat16* shared, int origin) {
+    if constexpr (kLayout == Layout::row_major) {
+      ptx::ldmatrix_x4(fragments, shared + (origin ^ kStep) + kRow * kDepth);
+    } else {
+      ptx::ldmatrix_x4_transposed(fragments, shared + (origin ^ kRow) + kStep * kRows);
+    }
+  }
+};
+
 /// How a block of threads divides a tile of C: warps of kWarpRows x kWarpColumns, kStages tiles of A and B in
 /// flight, each kDepth steps deep.
-template <int kBlockRows, int kBlockColumns, int kBlockDepth, int kRowsOfWarp, int kColumnsOfWarp,
+template <class T, int kBlockRows, int kBlockColumns, int kBlockDepth, int kRowsOfWarp, int kColumnsOfWarp,
           int kPipeline>
 struct Tile {
+  using Element = T;
   static constexpr int kRows = kBlockRows, kColumns = kBlockColumns, kDepth = kBlockDepth,
                        kStages = kPipeline;
   static constexpr int kWarpRows = kRowsOfWarp, kWarpColumns = kColumnsOfWarp;
   static constexpr int kWarpsAlongRows = kRows / kWarpRows,
                        kWarps = kWarpsAlongRows * (kColumns / kWarpColumns);
   static constexpr int kThreads = 32 * kWarps;
-  static constexpr int kStageFloats = (kRows + kColumns) * kDepth;
-  static constexpr int kSharedBytes = kStages * kStageFloats * int(sizeof(float));
+  static constexpr int kStageElements = (kRows + kColumns) * kDepth;
+  static constexpr int kSharedBytes = kStages * kStageElements * int(sizeof(Element));
   static_assert(kRows % kWarpRows == 0 && kColumns % kWarpColumns == 0, "whole warps");
   static_assert(kWarpRows % 32 == 0 && kWarpColumns % 32 == 0, "a lane owns 4 rows of each 32");
   static_assert(kSharedBytes <= 99 << 10, "what a block may have on sm_86 and sm_89");

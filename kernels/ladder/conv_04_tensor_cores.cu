@@ -16,7 +16,7 @@ namespace {
 
 void run(float* y, const float* x, const float* w, const Conv2dShape& shape) {
   const ScopedMatrixMath math(MatrixMath::tf32);
-  conv2d_forward(y, x, w, nullptr, nullptr, false, shape);
+  conv2d_forward<float>(y, x, w, nullptr, nullptr, false, shape);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/kernels.h"
+
 namespace {
 [[noreturn]] void refuse(const char* kernel) {
   throw std::runtime_error(std::string("[") + kernel +
@@ -11,8 +13,20 @@ namespace {
 }
 }  // namespace
 
-#define SIGNET_CUDA_BODY \
-  { refuse(__func__); }
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wpedantic"
-#include "kernels/kernels.h"
+
+namespace signet::cuda {
+#define KERNEL_BODY \
+  { refuse(__func__); }
+#define REAL float
+#define KERNEL
+#include "kernels/functions.h"
+#undef KERNEL
+#define KERNEL template <>
+#define ACT float
+#include "kernels/activations.h"
+#undef ACT
+#define ACT BFloat16
+#include "kernels/activations.h"
+}  // namespace signet::cuda

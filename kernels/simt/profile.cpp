@@ -26,9 +26,10 @@ Memory<T> copy_of(const std::vector<T>& values) {
   return memory;
 }
 
-Floats on_device(int64_t n) {
-  std::vector<float> values(static_cast<size_t>(std::max<int64_t>(n, 1)));
-  for (size_t i = 0; i < values.size(); ++i) values[i] = float(std::fmod(double(i) * 0.618, 1.0)) + 0.25f;
+template <class T = float>
+Memory<T> on_device(int64_t n) {
+  std::vector<T> values(static_cast<size_t>(std::max<int64_t>(n, 1)));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = T(float(std::fmod(double(i) * 0.618, 1.0)) + 0.25f);
   return copy_of(values);
 }
 
@@ -47,36 +48,34 @@ void accept(const std::string& refusal) {
   if (!refusal.empty()) throw std::invalid_argument(refusal);
 }
 
-void add_products(std::map<std::string, Run>& all) {
-  all["gemm"] = [](const ProfileSizes& s) {
-    const Floats c = on_device(s.m * s.n), a = on_device(s.m * s.k), b = on_device(s.k * s.n);
-    counted([&] {
-      cuda::gemm(c.get(), a.get(), b.get(), Transpose::no, Transpose::no, s.m, s.n, s.k, Accumulate::no);
-    });
-  };
+template <class act>
+void add_convolutions(std::map<std::string, Run>& all) {
+  using Activations = Memory<act>;
   all["conv2d_forward"] = [](const ProfileSizes& s) {
-    const Floats y = on_device(s.conv.out_size()), x = on_device(s.conv.in_size()),
-                 w = on_device(s.conv.weight_size()), bias = on_device(s.conv.out_channels);
-    counted([&] { cuda::conv2d_forward(y.get(), x.get(), w.get(), bias.get(), nullptr, true, s.conv); });
+    const Activations y = on_device<act>(s.conv.out_size()), x = on_device<act>(s.conv.in_size());
+    const Floats w = on_device(s.conv.weight_size()), bias = on_device(s.conv.out_channels);
+    counted([&] { cuda::conv2d_forward<act>(y.get(), x.get(), w.get(), bias.get(), nullptr, true, s.conv); });
   };
   all["conv2d_backward_data"] = [](const ProfileSizes& s) {
-    const Floats dy = on_device(s.conv.out_size()), dx = on_device(s.conv.in_size()),
-                 w = on_device(s.conv.weight_size());
+    const Activations dy = on_device<act>(s.conv.out_size()), dx = on_device<act>(s.conv.in_size());
+    const Floats w = on_device(s.conv.weight_size());
     counted([&] { cuda::conv2d_backward_data(dx.get(), dy.get(), w.get(), Accumulate::no, s.conv); });
   };
   all["conv2d_backward_weight"] = [](const ProfileSizes& s) {
-    const Floats dy = on_device(s.conv.out_size()), x = on_device(s.conv.in_size()),
-                 dw = on_device(s.conv.weight_size());
+    const Activations dy = on_device<act>(s.conv.out_size()), x = on_device<act>(s.conv.in_size());
+    const Floats dw = on_device(s.conv.weight_size());
     counted([&] { cuda::conv2d_backward_weight(dw.get(), dy.get(), x.get(), Accumulate::no, s.conv); });
   };
 }
 
+template <class act>
 void add_batchnorm(std::map<std::string, Run>& all) {
+  using Activations = Memory<act>;
   all["batchnorm_forward_train"] = [](const ProfileSizes& s) {
     const int64_t n = s.rows * s.channels, c = s.channels;
-    const Floats y = on_device(n), x = on_device(n), residual = on_device(n), mean = on_device(c),
-                 inv_std = on_device(c), running_mean = on_device(c), running_var = on_device(c),
-                 weight = on_device(c), bias = on_device(c);
+    const Activations y = on_device<act>(n), x = on_device<act>(n), residual = on_device<act>(n);
+    const Floats mean = on_device(c), inv_std = on_device(c), running_mean = on_device(c),
+                 running_var = on_device(c), weight = on_device(c), bias = on_device(c);
     counted([&] {
       cuda::batchnorm_forward_train(y.get(), mean.get(), inv_std.get(), running_mean.get(), running_var.get(),
                                     x.get(), weight.get(), bias.get(), residual.get(), true, 0.1, 1e-5,
@@ -85,8 +84,8 @@ void add_batchnorm(std::map<std::string, Run>& all) {
   };
   all["batchnorm_forward_eval"] = [](const ProfileSizes& s) {
     const int64_t n = s.rows * s.channels, c = s.channels;
-    const Floats y = on_device(n), x = on_device(n), residual = on_device(n), mean = on_device(c),
-                 variance = on_device(c), weight = on_device(c), bias = on_device(c);
+    const Activations y = on_device<act>(n), x = on_device<act>(n), residual = on_device<act>(n);
+    const Floats mean = on_device(c), variance = on_device(c), weight = on_device(c), bias = on_device(c);
     counted([&] {
       cuda::batchnorm_forward_eval(y.get(), x.get(), weight.get(), bias.get(), mean.get(), variance.get(),
                                    residual.get(), true, 1e-5, s.rows, s.channels);
@@ -94,9 +93,10 @@ void add_batchnorm(std::map<std::string, Run>& all) {
   };
   all["batchnorm_backward_train"] = [](const ProfileSizes& s) {
     const int64_t n = s.rows * s.channels, c = s.channels;
-    const Floats dx = on_device(n), dresidual = on_device(n), dweight = on_device(c), dbias = on_device(c),
-                 dy = on_device(n), x = on_device(n), y = on_device(n), weight = on_device(c),
-                 mean = on_device(c), inv_std = on_device(c);
+    const Activations dx = on_device<act>(n), dresidual = on_device<act>(n), dy = on_device<act>(n),
+                      x = on_device<act>(n), y = on_device<act>(n);
+    const Floats dweight = on_device(c), dbias = on_device(c), weight = on_device(c), mean = on_device(c),
+                 inv_std = on_device(c);
     counted([&] {
       cuda::batchnorm_backward_train(dx.get(), dresidual.get(), dweight.get(), dbias.get(), dy.get(), x.get(),
                                      y.get(), weight.get(), mean.get(), inv_std.get(), true, Accumulate::no,
@@ -105,16 +105,73 @@ void add_batchnorm(std::map<std::string, Run>& all) {
   };
 }
 
+template <class act>
 void add_elementwise(std::map<std::string, Run>& all) {
+  using Activations = Memory<act>;
   all["relu_forward"] = [](const ProfileSizes& s) {
     const int64_t n = s.rows * s.channels;
-    const Floats y = on_device(n), x = on_device(n);
+    const Activations y = on_device<act>(n), x = on_device<act>(n);
     counted([&] { cuda::relu_forward(y.get(), x.get(), n); });
   };
   all["relu_backward"] = [](const ProfileSizes& s) {
     const int64_t n = s.rows * s.channels;
-    const Floats dx = on_device(n), dy = on_device(n), y = on_device(n);
+    const Activations dx = on_device<act>(n), dy = on_device<act>(n), y = on_device<act>(n);
     counted([&] { cuda::relu_backward(dx.get(), dy.get(), y.get(), n); });
+  };
+  all["add"] = [](const ProfileSizes& s) {
+    const int64_t n = s.rows * s.channels;
+    const Activations y = on_device<act>(n), a = on_device<act>(n), b = on_device<act>(n);
+    counted([&] { cuda::add(y.get(), a.get(), b.get(), n); });
+  };
+  all["sum_rows"] = [](const ProfileSizes& s) {
+    const Floats y = on_device(s.channels);
+    const Activations x = on_device<act>(s.rows * s.channels);
+    counted([&] { cuda::sum_rows(y.get(), x.get(), s.rows, s.channels, Accumulate::no); });
+  };
+}
+
+// An image each, of s.conv.
+template <class act>
+void add_pooling(std::map<std::string, Run>& all) {
+  using Activations = Memory<act>;
+  const auto pool = [](const ProfileSizes& s) {
+    return Pool2dShape{.batch = s.conv.batch,
+                       .in_height = s.conv.in_height,
+                       .in_width = s.conv.in_width,
+                       .channels = s.conv.in_channels,
+                       .kernel = 3,
+                       .stride = 2,
+                       .padding = 1};
+  };
+  all["maxpool_forward"] = [pool](const ProfileSizes& s) {
+    const Pool2dShape p = pool(s);
+    const Activations y = on_device<act>(p.out_size()), x = on_device<act>(p.in_size());
+    const auto index = copy_of(std::vector<int32_t>(size_t(p.out_size())));
+    counted([&] { cuda::maxpool_forward(y.get(), index.get(), x.get(), p); });
+  };
+  all["maxpool_backward"] = [pool](const ProfileSizes& s) {
+    const Pool2dShape p = pool(s);
+    const Activations dx = on_device<act>(p.in_size()), dy = on_device<act>(p.out_size());
+    const auto index = copy_of(std::vector<int32_t>(size_t(p.out_size())));
+    counted([&] { cuda::maxpool_backward(dx.get(), dy.get(), index.get(), p); });
+  };
+  all["global_avgpool_forward"] = [](const ProfileSizes& s) {
+    const Floats y = on_device(s.conv.batch * s.conv.in_channels);
+    const Activations x = on_device<act>(s.conv.in_size());
+    counted([&] {
+      cuda::global_avgpool_forward(y.get(), x.get(), s.conv.batch, s.conv.in_height * s.conv.in_width,
+                                   s.conv.in_channels);
+    });
+  };
+}
+
+// What knows floats only.
+void add_others(std::map<std::string, Run>& all) {
+  all["gemm"] = [](const ProfileSizes& s) {
+    const Floats c = on_device(s.m * s.n), a = on_device(s.m * s.k), b = on_device(s.k * s.n);
+    counted([&] {
+      cuda::gemm(c.get(), a.get(), b.get(), Transpose::no, Transpose::no, s.m, s.n, s.k, Accumulate::no);
+    });
   };
   all["dropout"] = [](const ProfileSizes& s) {
     const int64_t n = s.rows * s.channels;
@@ -128,50 +185,9 @@ void add_elementwise(std::map<std::string, Run>& all) {
     counted(
         [&] { cuda::adam_step(w.get(), m.get(), v.get(), g.get(), 1e-3, 0.9, 0.999, 1e-8, 0, false, 1, n); });
   };
-  all["add"] = [](const ProfileSizes& s) {
-    const int64_t n = s.rows * s.channels;
-    const Floats y = on_device(n), a = on_device(n), b = on_device(n);
-    counted([&] { cuda::add(y.get(), a.get(), b.get(), n); });
-  };
-  all["sum_rows"] = [](const ProfileSizes& s) {
-    const Floats y = on_device(s.channels), x = on_device(s.rows * s.channels);
-    counted([&] { cuda::sum_rows(y.get(), x.get(), s.rows, s.channels, Accumulate::no); });
-  };
   all["softmax_forward"] = [](const ProfileSizes& s) {
     const Floats p = on_device(s.rows * s.channels), x = on_device(s.rows * s.channels);
     counted([&] { cuda::softmax_forward(p.get(), x.get(), s.rows, s.channels); });
-  };
-}
-
-// An image each, of s.conv.
-void add_images(std::map<std::string, Run>& all) {
-  const auto pool = [](const ProfileSizes& s) {
-    return Pool2dShape{.batch = s.conv.batch,
-                       .in_height = s.conv.in_height,
-                       .in_width = s.conv.in_width,
-                       .channels = s.conv.in_channels,
-                       .kernel = 3,
-                       .stride = 2,
-                       .padding = 1};
-  };
-  all["maxpool_forward"] = [pool](const ProfileSizes& s) {
-    const Pool2dShape p = pool(s);
-    const Floats y = on_device(p.out_size()), x = on_device(p.in_size());
-    const auto index = copy_of(std::vector<int32_t>(size_t(p.out_size())));
-    counted([&] { cuda::maxpool_forward(y.get(), index.get(), x.get(), p); });
-  };
-  all["maxpool_backward"] = [pool](const ProfileSizes& s) {
-    const Pool2dShape p = pool(s);
-    const Floats dx = on_device(p.in_size()), dy = on_device(p.out_size());
-    const auto index = copy_of(std::vector<int32_t>(size_t(p.out_size())));
-    counted([&] { cuda::maxpool_backward(dx.get(), dy.get(), index.get(), p); });
-  };
-  all["global_avgpool_forward"] = [](const ProfileSizes& s) {
-    const Floats y = on_device(s.conv.batch * s.conv.in_channels), x = on_device(s.conv.in_size());
-    counted([&] {
-      cuda::global_avgpool_forward(y.get(), x.get(), s.conv.batch, s.conv.in_height * s.conv.in_width,
-                                   s.conv.in_channels);
-    });
   };
   all["image_warp"] = [](const ProfileSizes& s) {
     Conv2dShape colour = s.conv;
@@ -226,17 +242,27 @@ void add_ladder(std::map<std::string, Run>& all) {
   }
 }
 
+template <class act>
 const std::map<std::string, Run>& kernels() {
   static const auto& all = *new std::map<std::string, Run>([] {
     std::map<std::string, Run> made;
-    add_products(made);
-    add_batchnorm(made);
-    add_elementwise(made);
-    add_images(made);
-    add_ladder(made);
+    add_convolutions<act>(made);
+    add_batchnorm<act>(made);
+    add_elementwise<act>(made);
+    add_pooling<act>(made);
+    if constexpr (std::is_same_v<act, float>) {
+      add_others(made);
+      add_ladder(made);
+    }
     return made;
   }());
   return all;
+}
+
+const std::map<std::string, Run>& kernels_of(const std::string& activations) {
+  if (activations == "f32") return kernels<float>();
+  if (activations == "bf16") return kernels<BFloat16>();
+  throw std::invalid_argument("activations " + activations + " are none of f32 and bf16");
 }
 
 cuda::MatrixMath math_of(const std::string& precision) {
@@ -256,15 +282,17 @@ cuda::TileChoice tile_of(const std::string& tile) {
 
 }  // namespace
 
-std::vector<std::string> profiled_kernels() {
+std::vector<std::string> profiled_kernels(const std::string& activations) {
   std::vector<std::string> names;
-  for (const auto& [name, run] : kernels()) names.push_back(name);
+  for (const auto& [name, run] : kernels_of(activations)) names.push_back(name);
   return names;
 }
 
 void run_kernel(const std::string& name, const ProfileSizes& sizes) {
-  const auto found = kernels().find(name);
-  if (found == kernels().end()) throw std::invalid_argument("no kernel is called " + name);
+  const auto& kernels = kernels_of(sizes.activations);
+  const auto found = kernels.find(name);
+  if (found == kernels.end())
+    throw std::invalid_argument("no kernel of " + sizes.activations + " activations is called " + name);
   cuda::set_matrix_math(math_of(sizes.precision));
   cuda::set_tile_choice(tile_of(sizes.tile));
   found->second(sizes);

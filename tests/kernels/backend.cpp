@@ -66,16 +66,20 @@ constexpr Kernels<act> kCpuKernels = {
 #undef SIGNET_TEST_ENTRY
 };
 
-constexpr Kernels<float> kCudaKernels = {
+template <class act>
+constexpr Kernels<act> kCudaKernels = {
 #define SIGNET_TEST_ENTRY(name) &cuda::name,
-    SIGNET_TEST_KERNELS(SIGNET_TEST_ENTRY) SIGNET_TEST_ACTIVATION_KERNELS(SIGNET_TEST_ENTRY)
+    SIGNET_TEST_KERNELS(SIGNET_TEST_ENTRY)
+#undef SIGNET_TEST_ENTRY
+#define SIGNET_TEST_ENTRY(name) &cuda::name<act>,
+        SIGNET_TEST_ACTIVATION_KERNELS(SIGNET_TEST_ENTRY)
 #undef SIGNET_TEST_ENTRY
 };
 
-template <cuda::MatrixMath math>
-Backend<float> cuda_backend(const char* name, double operand_roundoff) {
+template <class act, cuda::MatrixMath math>
+Backend<act> cuda_backend(const char* name, double operand_roundoff) {
   return {.name = name,
-          .kernels = kCudaKernels,
+          .kernels = kCudaKernels<act>,
           .allocate = [](size_t bytes) { return cuda::allocate(int64_t(bytes)); },
           .release = cuda::release,
           .upload = [](void* to, const void* from, size_t n) { cuda::copy_to_device(to, from, int64_t(n)); },
@@ -123,9 +127,24 @@ std::vector<Backend<BFloat16>> cpu_bf16_backends() {
 
 std::vector<Backend<float>> cuda_backends() {
   if (cuda::device_count() == 0) return {};
-  return {cuda_backend<cuda::MatrixMath::f32>("cuda", 0),
-          cuda_backend<cuda::MatrixMath::tf32>("cuda (TF32)", 0x1p-11),
-          cuda_backend<cuda::MatrixMath::bf16>("cuda (bf16)", 0x1p-8)};
+  using cuda::MatrixMath;
+  return {cuda_backend<float, MatrixMath::f32>("cuda", 0),
+          cuda_backend<float, MatrixMath::tf32>("cuda (TF32)", 0x1p-11),
+          cuda_backend<float, MatrixMath::bf16>("cuda (bf16)", 0x1p-8)};
+}
+
+std::vector<Backend<BFloat16>> cuda_bf16_backends() {
+  if (cuda::device_count() == 0) return {};
+  using cuda::MatrixMath;
+  return {cuda_backend<BFloat16, MatrixMath::bf16>("cuda", 0x1p-8),
+          cuda_backend<BFloat16, MatrixMath::f32>("cuda (products in float)", 0)};
+}
+
+std::vector<Backend<BFloat16>> bf16_backends() {
+  std::vector<Backend<BFloat16>> backends = cpu_bf16_backends();
+  for (Backend<BFloat16>& backend : cuda_bf16_backends()) backends.push_back(std::move(backend));
+  backends.insert(backends.begin(), reference_backend<BFloat16>());
+  return backends;
 }
 
 std::vector<Backend<float>> float_backends() {

@@ -64,13 +64,17 @@ Backend<real> reference_backend();
 /// The fast kernels of this processor, once for each instruction set that it has.
 std::vector<Backend<float>> cpu_backends();
 
-/// The kernels that keep activations in bfloat16, for the same instruction sets.
+/// The kernels of the processor that keep activations in bfloat16, for the same instruction sets.
 std::vector<Backend<BFloat16>> cpu_bf16_backends();
 
 /// The kernels of the CUDA device, real or simulated, once for each way to multiply; none without a device.
 std::vector<Backend<float>> cuda_backends();
 
-/// All backends in float whose results are to be compared: the reference and those above.
+/// The kernels of that device that keep activations in bfloat16, multiplying them as they are and as floats.
+std::vector<Backend<BFloat16>> cuda_bf16_backends();
+
+/// All backends whose results are to be compared: the reference and those above.
 std::vector<Backend<float>> float_backends();
+std::vector<Backend<BFloat16>> bf16_backends();
 
 }  // namespace signet::test

@@ -122,6 +122,7 @@ std::vector<Conv2dShape> odd_shapes() {
       {2, 3, 40, 5, 9, 1, 5, 1, 2, 1},  // a flat window over a wide plane
       {1, 40, 3, 5, 9, 5, 1, 2, 1, 3},  // an upright one, over a tall plane
       {3, 5, 9, 17, 33, 3, 3, 1, 1, 1}, square(4, 20, 8, 12, 3, 1, 1),  // many pixels for few weights
+      {2, 9, 7, 24, 40, 3, 2, 2, 2, 2},  // whole packs of channels under every option
   };
 }
 

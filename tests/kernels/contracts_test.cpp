@@ -24,8 +24,22 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 using Values = std::vector<double>;
 
+/// Calls check(backend) for every backend of float activations and of bfloat16 ones.
+template <class Check>
+void for_each_backend(const Check& check) {
+  for (const Backend<float>& backend : float_backends()) {
+    CAPTURE(backend.name);
+    check(backend);
+  }
+  for (const Backend<BFloat16>& backend : bf16_backends()) {
+    CAPTURE("bf16 " + backend.name);
+    check(backend);
+  }
+}
+
 OpCase conv2d_case(const Values& x, const Values& w, const Conv2dShape& s, bool relu) {
-  return {.args = {output("y", s.out_size()), input("x", x), input("w", w)},
+  return {.kernel = "conv2d_forward",
+          .args = {output("y", s.out_size()), input("x", x), input("w", w)},
           .call = [=](const auto& k, Pointers p) {
             k.conv2d_forward(p[0], p[1], p[2], nullptr, nullptr, relu, s);
           }};
@@ -36,12 +50,14 @@ struct Pooled {
   std::vector<int32_t> index;
 };
 
-Pooled maxpool(const Backend<float>& backend, const Values& x, const Pool2dShape& s) {
+template <class act>
+Pooled maxpool(const Backend<act>& backend, const Values& x, const Pool2dShape& s) {
   const auto n = size_t(s.out_size());
   const OpCase op{
+      .kernel = "maxpool_forward",
       .args = {output("y", s.out_size()), raw("index", Role::output, std::vector<int32_t>(n)), input("x", x)},
       .call = [=](const auto& k, Pointers p) { k.maxpool_forward(p[0], p[1], p[2], s); }};
-  Prepared<float> prepared(op, backend, Placement::exact);
+  Prepared<act> prepared(op, backend, Placement::exact);
   prepared.call();
   Pooled pooled{prepared.values(0), std::vector<int32_t>(n)};
   std::memcpy(pooled.index.data(), prepared.bytes(1).data(), n * sizeof(int32_t));
@@ -82,31 +98,32 @@ TEST_CASE("prepared weights give the bits of those they were made from, in batch
     Conv2dShape s = prepared_for;
     s.batch = 3;
     Data data("prepared");
-    const OpCase op{.args = {output("y", s.out_size()), output("again", s.out_size()),
-                             input("x", data.uniform(s.in_size())), input("w", data.uniform(s.weight_size())),
-                             workspace("prepared", s.prepared_bytes())},
-                    .call = [=](const auto& k, Pointers p) {
-                      k.conv2d_forward(p[0], p[2], p[3], nullptr, nullptr, true, s);
-                      k.conv2d_prepare(p[4], p[3], prepared_for);
-                      k.conv2d_forward_prepared(p[1], p[2], p[4], nullptr, nullptr, true, s);
-                    }};
-    for (const Backend<float>& backend : float_backends()) {
-      CAPTURE(backend.name);
-      CAPTURE(kernel);
+    const OpCase op{
+        .kernel = "conv2d_prepare",
+        .args = {output("y", s.out_size()), output("y", s.out_size()), input("x", data.uniform(s.in_size())),
+                 input("w", data.uniform(s.weight_size())), workspace("prepared", s.prepared_bytes())},
+        .call = [=](const auto& k, Pointers p) {
+          k.conv2d_forward(p[0], p[2], p[3], nullptr, nullptr, true, s);
+          k.conv2d_prepare(p[4], p[3], prepared_for);
+          k.conv2d_forward_prepared(p[1], p[2], p[4], nullptr, nullptr, true, s);
+        }};
+    CAPTURE(kernel);
+    for_each_backend([&](const auto& backend) {
       const auto values = run(op, backend);
       CHECK(values[0] == values[1]);
       CHECK(std::none_of(values[0].begin(), values[0].end(), [](double v) { return std::isnan(v); }));
-    }
+    });
   }
 }
 
 TEST_CASE("relu at zero, below it and at NaN") {
-  const OpCase forward{.args = {output("y", 5), input("x", {-1, 0, -0.0, kNaN, kInfinity})},
+  const OpCase forward{.kernel = "relu_forward",
+                       .args = {output("y", 5), input("x", {-1, 0, -0.0, kNaN, kInfinity})},
                        .call = [](const auto& k, Pointers p) { k.relu_forward(p[0], p[1], 5); }};
-  const OpCase backward{.args = {output("dx", 3), input("dy", {1, 2, 3}), input("y", {0, -0.0, 5})},
+  const OpCase backward{.kernel = "relu_backward",
+                        .args = {output("dx", 3), input("dy", {1, 2, 3}), input("y", {0, -0.0, 5})},
                         .call = [](const auto& k, Pointers p) { k.relu_backward(p[0], p[1], p[2], 3); }};
-  for (const Backend<float>& backend : float_backends()) {
-    CAPTURE(backend.name);
+  for_each_backend([&](const auto& backend) {
     const Values y = run(forward, backend)[0];
     CHECK(y[0] == 0);
     CHECK(y[1] == 0);
@@ -114,7 +131,7 @@ TEST_CASE("relu at zero, below it and at NaN") {
     CHECK(std::isnan(y[3]));
     CHECK(y[4] == kInfinity);
     CHECK(run(backward, backend)[0] == Values{0, 0, 3});
-  }
+  });
 }
 
 TEST_CASE("NaN comes through the fused ReLU of convolution and batchnorm") {
@@ -127,17 +144,17 @@ TEST_CASE("NaN comes through the fused ReLU of convolution and batchnorm") {
   Values x(18, 1), w(34, -1);
   x[8] = kNaN;  // the middle pixel
   const OpCase conv = conv2d_case(x, w, s, true);
-  const OpCase norm{.args = {output("y", 18), input("x", x), input("one", {1, 1}), input("zero", {0, 0})},
+  const OpCase norm{.kernel = "batchnorm_forward_eval",
+                    .args = {output("y", 18), input("x", x), input("one", {1, 1}), input("zero", {0, 0})},
                     .call = [](const auto& k, Pointers p) {
                       k.batchnorm_forward_eval(p[0], p[1], p[2], p[3], p[3], p[2], nullptr, true, 0, 9, 2);
                     }};
-  for (const Backend<float>& backend : float_backends()) {
-    CAPTURE(backend.name);
+  for_each_backend([&](const auto& backend) {
     const Values y = run(conv, backend)[0];
     for (size_t i = 0; i < y.size(); ++i) CHECK((i / 17 == 4 ? std::isnan(y[i]) : y[i] == 0));
     const Values z = run(norm, backend)[0];
     for (size_t i = 0; i < z.size(); ++i) CHECK((i == 8 ? std::isnan(z[i]) : z[i] == 1));
-  }
+  });
 }
 
 TEST_CASE("an image's convolution has the same bits in every batch") {
@@ -148,8 +165,7 @@ TEST_CASE("an image's convolution has the same bits in every batch") {
     const Values x = data.uniform(s.in_size()), w = data.uniform(s.weight_size());
     Conv2dShape one = s;
     one.batch = 1;
-    for (const Backend<float>& backend : float_backends()) {
-      CAPTURE(backend.name);
+    for_each_backend([&](const auto& backend) {
       const auto all = output_bytes(conv2d_case(x, w, s, false), backend)[0];
       const auto size = all.size() / size_t(s.batch);
       for (int64_t b = 0; b < s.batch; ++b) {
@@ -158,7 +174,7 @@ TEST_CASE("an image's convolution has the same bits in every batch") {
         CHECK(difference(output_bytes(alone, backend)[0], std::span(all).subspan(size_t(b) * size, size)) ==
               "");
       }
-    }
+    });
   }
 }
 
@@ -248,8 +264,7 @@ TEST_CASE("maxpool: the first of equals wins, NaN wins over all, padding never")
   const std::vector<int32_t> first{0, 1, 4, 5};  // the windows' first places inside the plane
   Values with_nan(16, 1);
   with_nan[6] = kNaN;
-  for (const Backend<float>& backend : float_backends()) {
-    CAPTURE(backend.name);
+  for_each_backend([&](const auto& backend) {
     for (const double value : {3.0, 0.0, -3.0, -kInfinity}) {
       const Pooled pooled = maxpool(backend, Values(16, value), s);
       CHECK(pooled.y == Values(4, value));
@@ -260,7 +275,7 @@ TEST_CASE("maxpool: the first of equals wins, NaN wins over all, padding never")
     CHECK(std::isnan(pooled.y[1]));
     CHECK(std::isnan(pooled.y[3]));
     CHECK(pooled.index == std::vector<int32_t>{0, 6, 4, 6});
-  }
+  });
 }
 
 TEST_CASE("cross-entropy of logits of 1e4") {

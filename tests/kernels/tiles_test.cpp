@@ -32,7 +32,7 @@ OpCase matrix_product(Transpose ta, Transpose tb) {
           }};
 }
 
-/// The three products of a convolution, which have 162 rows and 136 columns, or 136 and 180.
+/// The three products of a convolution, which have 162 rows and 136 columns, or 136 and 216.
 std::vector<OpCase> convolution_products() {
   const auto square = [](int64_t in, int64_t out) {
     return Conv2dShape{.batch = 2,
@@ -45,7 +45,7 @@ std::vector<OpCase> convolution_products() {
                        .stride = 1,
                        .padding = 1};
   };
-  const Conv2dShape widening = square(20, kColumns), narrowing = square(kColumns, 20);
+  const Conv2dShape widening = square(24, kColumns), narrowing = square(kColumns, 24);
   Data data("tiles");
   const auto values = [&](const char* name, int64_t size) { return input(name, data.uniform(size)); };
   constexpr auto no = Accumulate::no;
@@ -76,8 +76,8 @@ std::vector<OpCase> products() {
 
 TEST_CASE("the tile that a product is cut into changes no bit") {
   const AutomaticAgain automatic_again;
-  for (const Backend<float>& backend : cuda_backends()) {
-    for (const OpCase& op : products()) {
+  const auto check = [](const std::vector<OpCase>& ops, const auto& backend) {
+    for (const OpCase& op : ops) {
       cuda::set_tile_choice(cuda::TileChoice::small);
       const auto expected = output_bytes(op, backend);
       for (const auto tile : {cuda::TileChoice::narrow, cuda::TileChoice::large}) {
@@ -86,5 +86,7 @@ TEST_CASE("the tile that a product is cut into changes no bit") {
                       int(tile));
       }
     }
-  }
+  };
+  for (const Backend<float>& backend : cuda_backends()) check(products(), backend);
+  for (const Backend<BFloat16>& backend : cuda_bf16_backends()) check(convolution_products(), backend);
 }

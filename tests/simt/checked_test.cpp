@@ -12,19 +12,26 @@ using namespace signet::test;
 TEST_CASE("the checker has nothing to say about the CUDA kernels") {
   const size_t living = simt::living_allocations().size();
   const std::vector<Backend<float>> backends = cuda_backends();
+  const std::vector<Backend<BFloat16>> narrow_backends = cuda_bf16_backends();
   REQUIRE(backends.size() == 3);
+  REQUIRE(narrow_backends.size() == 2);
   for (const OpCase& op : all_cases(whole_suite(Scale::test))) {
-    const Expected expected = expect(op);
     const bool is_product = op.kernel == "gemm" || op.kernel.starts_with("conv2d");
-    for (size_t i = 0; i < (is_product ? backends.size() : 1); ++i) {
-      std::string failure;
-      try {
-        failure = parity_failure(op, expected, backends[i], Placement::exact);
-      } catch (const std::exception& error) {
-        failure = backends[i].name + " " + op.label() + ": " + error.what();
+    const auto check = [&](const OpCase& called, const Expected& expected, const auto& of_type) {
+      for (size_t i = 0; i < (is_product ? of_type.size() : 1); ++i) {
+        std::string failure;
+        try {
+          failure = parity_failure(called, expected, of_type[i], Placement::exact);
+        } catch (const std::exception& error) {
+          failure = of_type[i].name + " " + called.label() + ": " + error.what();
+        }
+        CHECK_MESSAGE(failure.empty(), failure);
       }
-      CHECK_MESSAGE(failure.empty(), failure);
-    }
+    };
+    check(op, expect(op), backends);
+    if (!takes_activations(op)) continue;
+    const OpCase narrow = with_bf16_inputs(op);
+    check(narrow, expect_bf16(narrow), narrow_backends);
   }
   // The workspace of the thread stays.
   CHECK(simt::living_allocations().size() <= living + 1);

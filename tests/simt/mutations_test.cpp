@@ -60,6 +60,11 @@ std::vector<Trial> trials() {
   std::vector<Trial> all;
   for (const OpCase& op : all_cases(whole_suite(Scale::test))) {
     if (op.terms > 700) continue;  // big cases show nothing that smaller ones do not
+    if (takes_activations(op)) {
+      all.push_back([op = with_bf16_inputs(op), backend = cuda_bf16_backends().front()] {
+        return parity_failure(op, expect_bf16(op), backend, Placement::exact).empty() ? "" : "wrong values";
+      });
+    }
     for (const Backend<float>& backend : cuda_backends()) {
       const bool is_product = op.kernel == "gemm" || op.kernel.starts_with("conv2d");
       if (!is_product && backend.operand_roundoff != 0) continue;
@@ -72,7 +77,7 @@ std::vector<Trial> trials() {
   simt::ProfileSizes sizes;
   sizes.conv = {1, 9, 9, 16, 40, 3, 3, 1, 1, 1};
   sizes.m = 132, sizes.n = 136, sizes.k = 68, sizes.rows = 300, sizes.channels = 40;
-  for (const std::string& name : simt::profiled_kernels()) {
+  for (const std::string& name : simt::profiled_kernels("f32")) {
     all.push_back([name, sizes] {
       simt::run_kernel(name, sizes);
       return "";
