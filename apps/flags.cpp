@@ -24,6 +24,10 @@ constexpr uint64_t kMostPixelsASide = 4096;
 constexpr uint64_t kWidest = 1024;
 constexpr uint64_t kMostMebibytes = uint64_t{1} << 30;
 
+void keep_activations(const std::string& precision) {
+  nn::set_activation_type(precision == "bf16" ? DType::bf16 : DType::f32);
+}
+
 }  // namespace
 
 void ComputeFlags::add_to(CLI::App& verb) {
@@ -37,10 +41,9 @@ void ComputeFlags::add_to(CLI::App& verb) {
       ->capture_default_str();
   verb.add_option(
           "--precision", precision,
-          "f32, bf16, or auto: bf16 where the hardware multiplies it. On the CPU bf16 is how a ResNet and "
-          "the cnn "
-          "keep activations (the mlp stays in f32); on a CUDA card it and tf32 are how its tensor cores "
-          "round the operands of products. Sums and parameters are f32 throughout")
+          "f32, bf16, or auto: bf16 where the hardware multiplies it. bf16 is how a ResNet and the cnn keep "
+          "activations (the mlp's stay in f32); on a CUDA card it and tf32 are also how its tensor cores round "
+          "the operands of products. Sums and parameters are f32 throughout")
       ->check(one_of({"auto", "f32", "tf32", "bf16"}))
       ->capture_default_str();
   verb.add_option("--conv-table", conv_table,
@@ -59,17 +62,16 @@ Device ComputeFlags::apply() {
       fail("--precision tf32: only CUDA cards round so; take bf16 or f32, or add --device cuda");
     }
     if (precision == "auto") precision = cpu::has_bf16_products() ? "bf16" : "f32";
-    nn::set_activation_type(precision == "bf16" ? DType::bf16 : DType::f32);
+    keep_activations(precision);
     return parsed;
   }
   const auto properties = cuda::device_properties(parsed.index);
   if (precision == "auto") precision = properties.major >= 8 ? "bf16" : "f32";
   if (precision != "f32" && properties.major < 8) {
-    fail(
-        "--precision {}: {} has no tensor cores for it (compute capability {}.{}, 8.0 is needed); leave the "
-        "flag out",
-        precision, properties.name, properties.major, properties.minor);
+    fail("--precision {}: {} has no tensor cores for it (compute capability {}.{}, 8.0 is needed); take f32",
+         precision, properties.name, properties.major, properties.minor);
   }
+  keep_activations(precision);
   cuda::set_matrix_math(precision == "tf32"   ? cuda::MatrixMath::tf32
                         : precision == "bf16" ? cuda::MatrixMath::bf16
                                               : cuda::MatrixMath::f32);

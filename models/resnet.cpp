@@ -71,7 +71,7 @@ Tensor ResNet::forward(const Tensor& x, int first, int last) {
   for (int stage = first; stage < last; ++stage) {
     switch (stage) {
       case kStem:
-        if (y.device().on_host()) y = nn::cast(y, nn::activation_type());
+        y = nn::cast(y, nn::activation_type());
         y = nn::conv_bn_relu_maxpool(y, conv1_, bn1_, 3, 2, 1);
         break;
       case kAvgPool:

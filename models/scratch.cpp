@@ -88,7 +88,7 @@ Tensor Cnn::forward(const Tensor& x, int first, int last) {
   for (int stage = first; stage < last; ++stage) {
     switch (stage) {
       case 0:
-        if (y.device().on_host()) y = nn::cast(y, nn::activation_type());
+        y = nn::cast(y, nn::activation_type());
         y = convolve(conv1_, y);
         break;
       case 1:

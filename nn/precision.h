@@ -6,9 +6,8 @@
 namespace signet::nn {
 
 /// f32 (the default) or bf16: the type that the activations of convolutional networks and their gradients
-/// have on the CPU, from the image to their pooled features or first dense layer. Parameters, their
-/// gradients, statistics and sums stay f32. To be set before a forward pass, not between it and its backward
-/// pass.
+/// have, from the image to their pooled features or first dense layer. Parameters, their gradients,
+/// statistics and sums stay f32. To be set before a forward pass, not between it and its backward pass.
 void set_activation_type(DType type);
 DType activation_type();
 

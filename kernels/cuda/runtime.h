@@ -14,7 +14,8 @@
 namespace signet::cuda {
 
 /// How convolutions and matrix products multiply: in float (FFMA), or on tensor cores with operands rounded
-/// to TF32 or bf16 and sums in float.
+/// to TF32 or bf16 and sums in float. With bf16, activations that are stored as bf16 are multiplied as they
+/// are; else they are widened first.
 enum class MatrixMath : uint8_t { f32, tf32, bf16 };
 
 /// Of the whole process; f32 unless set.

@@ -47,6 +47,28 @@ Words with(Words words, const Words& more) {
   return words;
 }
 
+/// What a checkpoint says of the pictures of two folders: what stands before the probability, and that.
+using Answers = std::vector<std::pair<std::string, double>>;
+
+Answers answers(const Folder& folder, const std::string& checkpoint, const Words& flags) {
+  const Words words{"predict", checkpoint, "data/a", "data/v", "--format", "csv"};
+  std::istringstream lines(check_succeeds(folder, with(words, flags)).out);
+  Answers all;
+  for (std::string line; std::getline(lines, line);) {
+    const size_t comma = line.rfind(',');
+    all.emplace_back(line.substr(0, comma), std::atof(line.c_str() + comma + 1));
+  }
+  REQUIRE(all.size() == 13);
+  return all;
+}
+
+void check_near(const Answers& actual, const Answers& expected, double tolerance) {
+  for (size_t i = 0; i < expected.size(); ++i) {
+    CHECK(actual[i].first == expected[i].first);
+    CHECK(std::abs(actual[i].second - expected[i].second) <= tolerance);
+  }
+}
+
 TEST_CASE_FIXTURE(Signs, "a study on the device: killed and resumed to the same bits, used on both devices") {
   const Result whole = check_succeeds(folder, study("whole"));
   CHECK(whole.out.find("device cuda:0 (") != std::string::npos);
@@ -71,26 +93,11 @@ TEST_CASE_FIXTURE(Signs, "a study on the device: killed and resumed to the same 
   CHECK(results.contains("weights/resnet18-layer4-best.safetensors"));
   check_same(results, bits(folder, "killed"));
 
-  // Its checkpoints are used on either device, with the same answers.
-  const Words predict{
-      "predict", "whole/weights/resnet18-layer4-best.safetensors", "data/a", "data/v", "--format", "csv"};
-  const auto answers = [&](const std::string& device) {
-    std::istringstream lines(check_succeeds(folder, with(predict, {"--device", device})).out);
-    std::vector<std::pair<std::string, double>> all;
-    for (std::string line; std::getline(lines, line);) {
-      const size_t comma = line.rfind(',');
-      all.emplace_back(line.substr(0, comma), std::atof(line.c_str() + comma + 1));
-    }
-    return all;
-  };
-  const auto on_cpu = answers("cpu"), on_device = answers("cuda");
-  REQUIRE(on_cpu.size() == 13);
-  REQUIRE(on_device.size() == on_cpu.size());
-  for (size_t i = 0; i < on_cpu.size(); ++i) {
-    CHECK(on_device[i].first == on_cpu[i].first);
-    // float32 through 18 layers in another order.
-    CHECK(std::abs(on_device[i].second - on_cpu[i].second) <= 1e-4);
-  }
+  // Its checkpoints are used on either device, with the same answers: float32 through 18 layers in another
+  // order.
+  const std::string layer4 = "whole/weights/resnet18-layer4-best.safetensors";
+  check_near(answers(folder, layer4, {"--device", "cuda"}), answers(folder, layer4, {"--device", "cpu"}),
+             1e-4);
   for (const char* device : {"cpu", "cuda:0"}) {
     const Result val = check_succeeds(
         folder, {"val", "whole/weights/mlp-last.safetensors", "--data", "data", "--device", device});
@@ -105,6 +112,26 @@ TEST_CASE_FIXTURE(Signs, "the trunk shared by the folds gives the bits of the tr
   check_succeeds(folder, with(words, {"shared"}));
   check_succeeds(folder, with(words, {"alone", "--no-share-trunk"}));
   CHECK(folder.read("shared/predictions.csv") == folder.read("alone/predictions.csv"));
+}
+
+// What --precision bf16 changes: how activations are kept, in memory and on their way to the folds.
+TEST_CASE_FIXTURE(Signs, "a run in bfloat16: a shared trunk's bits, weights used on both devices") {
+  const Words words{"cv",       "--data",   "data",    "--weights",   narrow_checkpoint().string(),
+                    "--epochs", "2",        "--folds", "3",           "--batch-size",
+                    "5",        "--device", "cuda",    "--precision", "bf16",
+                    "--output"};
+  check_succeeds(folder, with(words, {"shared"}));
+  check_succeeds(folder, with(words, {"alone", "--no-share-trunk"}));
+  CHECK(folder.read("shared/predictions.csv") == folder.read("alone/predictions.csv"));
+  check_succeeds(folder, {"finetune", "--data", "data", "--weights", narrow_checkpoint().string(), "--freeze",
+                          "none", "--folds", "2", "--epochs", "1", "--batch-size", "6", "--device", "cuda",
+                          "--precision", "bf16", "--output", "up"});
+  // training_test.cpp: a logit is rounded by 3%. Those of this network lie within 1 of each other, and a
+  // probability moves by at most a quarter of that on either side.
+  const std::string all = "up/weights/resnet18-all-best.safetensors";
+  const Answers expected = answers(folder, all, {"--device", "cpu"});
+  check_near(answers(folder, all, {"--device", "cuda", "--precision", "bf16"}), expected, 0.015);
+  check_near(answers(folder, all, {"--device", "cuda", "--precision", "f32"}), expected, 1e-4);
 }
 
 TEST_CASE_FIXTURE(Signs, "every other verb that computes takes the device, weights crossing both ways") {
