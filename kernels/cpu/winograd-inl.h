@@ -1,8 +1,4 @@
 // What Winograd's forward pass and weight gradient share, for each target: tiles, the transform of patches.
-//
-// The interpolation points are 0, +-a, +-b and infinity: 3/4 and 3/2, for bfloat16 5/8 and 3/2. They are
-// exact in binary and keep the entries of the transforms closer to one than the usual 1 and 2: half the
-// rounding error.
 
 #if defined(SIGNET_CPU_WINOGRAD_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef SIGNET_CPU_WINOGRAD_INL
@@ -12,11 +8,11 @@
 #endif
 
 #include <cstdint>
-#include <type_traits>
 
 #include "kernels/cpu/bf16-inl.h"
 #include "kernels/cpu/chunks.h"
 #include "kernels/cpu/microkernel-inl.h"
+#include "kernels/winograd_points.h"
 
 #ifndef SIGNET_CPU_WINOGRAD_INL_ONCE
 #define SIGNET_CPU_WINOGRAD_INL_ONCE
@@ -61,17 +57,6 @@ void patch_pixels(const act* (&pixels)[kPoints], const act* x, const WinogradPla
     }
   }
 }
-
-/// The points a and b of activations of a type, and what the transforms need of them. What is rounded to
-/// bfloat16 in between takes the pair that serves it better.
-template <class act>
-struct WinogradPoints {
-  static constexpr float kA = std::is_same_v<act, float> ? 0.75f : 0.625f, kB = 1.5f;
-  static constexpr float kA2 = kA * kA, kB2 = kB * kB, kA3 = kA2 * kA, kB3 = kB2 * kB;
-  // The rows of G are divided by these products of differences of the points.
-  static constexpr float kScale0 = 1 / (kA2 * kB2);
-  static constexpr float kScaleA = 1 / (2 * kA2 * (kA2 - kB2)), kScaleB = 1 / (2 * kB2 * (kB2 - kA2));
-};
 
 }  // namespace signet::cpu
 #endif

@@ -1,11 +1,13 @@
 // y = w * x as a product: row = pixel of y, column = output channel, k = (ky, kx, input channel). A is
 // gathered from x, B is w as it stands. k is never cut, and an element's bits do not depend on its tile, so
 // an image gives the same bits in any batch.
-// Colour images are rearranged first (colour_images.cuh), bfloat16 is made ready (conv_operands.cuh).
+// Colour images are rearranged first (colour_images.cuh), bfloat16 is made ready (conv_operands.cuh); many
+// channels of 3x3 windows go another way (winograd.cuh).
 
 #include "kernels/cuda/colour_images.cuh"
 #include "kernels/cuda/conv_operands.cuh"
 #include "kernels/cuda/implicit_gemm.cuh"
+#include "kernels/cuda/winograd.cuh"
 #include "kernels/instantiate.h"
 
 namespace signet::cuda {
@@ -105,6 +107,10 @@ void conv2d_forward(act* y, const act* x, const float* w, const float* bias, con
                     const Conv2dShape& s) {
   if (s.out_size() == 0) return;
   if constexpr (std::is_same_v<act, float>) {
+    if (auto conv = winograd_forward(s)) {
+      conv->x = x, conv->w = w, conv->out = {y, bias, residual, relu};
+      return winograd(*conv);
+    }
     const auto [filters, images] = divide_workspace({filter_bytes(s), image_bytes(s)});
     convolve_floats(y, x, w, filters, images, bias, residual, relu, s);
   } else if (multiplies_bf16(s.in_channels)) {
@@ -123,8 +129,13 @@ SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_forward);
 template <class act>
 void conv2d_prepare(act* prepared, const float* w, const Conv2dShape& s) {
   if (s.weight_size() == 0) return;
-  if constexpr (std::is_same_v<act, BFloat16>) {
-    if (multiplies_bf16(s.in_channels)) return to_bf16(prepared, w, s.weight_size());
+  if constexpr (std::is_same_v<act, float>) {
+    if (auto conv = winograd_forward(s)) {
+      conv->w = w;
+      return winograd_transform_filters(prepared, *conv);
+    }
+  } else if (multiplies_bf16(s.in_channels)) {
+    return to_bf16(prepared, w, s.weight_size());
   }
   auto* filters = reinterpret_cast<float*>(prepared);
   if (has_colour_blocks(s)) {
@@ -140,6 +151,10 @@ void conv2d_forward_prepared(act* y, const act* x, const act* prepared, const fl
                              const act* residual, bool relu, const Conv2dShape& s) {
   if (s.out_size() == 0) return;
   if constexpr (std::is_same_v<act, float>) {
+    if (auto conv = winograd_forward(s)) {
+      conv->x = x, conv->filters = prepared, conv->out = {y, bias, residual, relu};
+      return winograd(*conv);
+    }
     const auto [images] = divide_workspace({image_bytes(s)});
     convolve_prepared_floats(y, x, prepared, images, bias, residual, relu, s);
   } else if (multiplies_bf16(s.in_channels)) {

@@ -13,6 +13,7 @@
 
 #include "kernels/cuda/conv_operands.cuh"
 #include "kernels/cuda/implicit_gemm.cuh"
+#include "kernels/cuda/winograd.cuh"
 #include "kernels/instantiate.h"
 
 namespace signet::cuda {
@@ -151,6 +152,11 @@ void conv2d_backward_data(act* dx, const act* dy, const float* w, Accumulate acc
   using implicit_gemm::transpose_convolution;
   if (s.in_size() == 0) return;
   if constexpr (std::is_same_v<act, float>) {
+    if (auto conv = winograd_backward_data(s)) {
+      conv->x = dy, conv->w = w;
+      conv->out = {.y = dx, .residual = accumulate == Accumulate::yes ? dx : nullptr};
+      return winograd(*conv);
+    }
     transpose_convolution(dx, dy, w, accumulate, s);
   } else if (multiplies_bf16(s.out_channels, s.in_channels)) {
     const auto [filters, images] =

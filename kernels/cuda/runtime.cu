@@ -72,6 +72,8 @@ Lanes& lanes() {
 
 std::atomic<MatrixMath> chosen_math{MatrixMath::f32};
 std::atomic<TileChoice> chosen_tile{TileChoice::automatic};
+std::atomic<ConvChoice> chosen_conv{ConvChoice::automatic};
+std::atomic<int64_t> winograd_bytes{int64_t(32) << 20};
 std::atomic<void (*)()> reclaimer{nullptr};
 
 std::string version_text(int version) {
@@ -169,6 +171,20 @@ void set_tile_choice(TileChoice choice) {
 }
 TileChoice tile_choice() {
   return chosen_tile;
+}
+
+void set_conv_choice(ConvChoice choice) {
+  chosen_conv = choice;
+}
+ConvChoice conv_choice() {
+  return chosen_conv;
+}
+
+void set_winograd_workspace(int64_t bytes) {
+  winograd_bytes = bytes;
+}
+int64_t winograd_workspace() {
+  return winograd_bytes;
 }
 
 int device_count() {

@@ -30,6 +30,21 @@ enum class TileChoice : uint8_t { automatic, small, narrow, large };
 void set_tile_choice(TileChoice choice);
 TileChoice tile_choice();
 
+/// How convolutions and their gradients by the data are computed: `winograd` where the algorithm does (3x3,
+/// stride and dilation 1, channels in fours, MatrixMath::f32), `implicit_gemm` for every shape; `automatic`
+/// picks by the shape of an image, the others are for tests, and for measuring which is best on a card.
+enum class ConvChoice : uint8_t { automatic, implicit_gemm, winograd };
+
+/// Of the whole process; automatic unless set. What conv2d_prepare made is for the choice and the matrix_math
+/// that it was made with.
+void set_conv_choice(ConvChoice choice);
+ConvChoice conv_choice();
+
+/// How many bytes Winograd's algorithm may take for the tiles that it has at hand at a time, or for the 128
+/// tiles at least that it takes at once; the results are the same to the bit. 32 MB unless set.
+void set_winograd_workspace(int64_t bytes);
+int64_t winograd_workspace();
+
 /// The device's memory does not suffice; the message says for what, and a remedy.
 class OutOfMemory : public std::runtime_error {
  public:

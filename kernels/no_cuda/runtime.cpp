@@ -21,6 +21,18 @@ void set_tile_choice(TileChoice /*choice*/) {
 TileChoice tile_choice() {
   return TileChoice::automatic;
 }
+void set_conv_choice(ConvChoice /*choice*/) {
+  refuse();
+}
+ConvChoice conv_choice() {
+  return ConvChoice::automatic;
+}
+void set_winograd_workspace(int64_t /*bytes*/) {
+  refuse();
+}
+int64_t winograd_workspace() {
+  return 0;
+}
 int device_count() {
   return 0;
 }
