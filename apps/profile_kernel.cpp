@@ -15,7 +15,8 @@ namespace signet::apps {
 namespace {
 
 struct Options {
-  std::string kernel, activations = "f32", precision = "f32", tile = "automatic";
+  std::string kernel, activations = "f32", precision = "f32";
+  std::string tile = "automatic", algorithm = "automatic";
   int64_t batch = 1, size = 28, in = 64, out = 64, window = 3, stride = 1, padding = 1;
   int64_t m = 128, n = 128, k = 128, rows = 1024, channels = 64;
 };
@@ -62,6 +63,7 @@ void profile(const Options& o) {
   sizes.activations = o.activations;
   sizes.precision = o.precision;
   sizes.tile = o.tile;
+  sizes.algorithm = o.algorithm;
   try {
     print(simt::profile_kernel(o.kernel, sizes));
   } catch (const std::invalid_argument& error) {
@@ -94,6 +96,8 @@ void add_profile_kernel(CLI::App& app) {
                    "be widened");
   verb->add_option("--tile", options->tile,
                    "What a block of threads computes of a product: automatic, small, narrow or large");
+  verb->add_option("--algorithm", options->algorithm,
+                   "How convolutions are computed: automatic, implicit_gemm, or winograd where it applies");
   verb->add_option("--batch", options->batch, "Convolution: images");
   verb->add_option("--size", options->size, "Convolution: height and width of the input");
   verb->add_option("--in", options->in, "Convolution: input channels");

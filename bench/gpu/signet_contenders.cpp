@@ -21,12 +21,15 @@ MatrixMath math_of(Operands operands) {
   return MatrixMath::f32;
 }
 
-/// A kernel that takes every problem of its kind; it multiplies as matrix_math() says when it is launched.
+/// A kernel that takes every problem of its kind; it multiplies as matrix_math() says when it is launched,
+/// and convolves as conv_choice() does.
 template <class Run>
-Contender shipped(const std::string& name, MatrixMath math, Run run) {
+Contender shipped(const std::string& name, MatrixMath math, Run run,
+                  cuda::ConvChoice choice = cuda::ConvChoice::automatic) {
   return {.name = name, .math = math, .prepare = [=](const Problem& p, const Buffers& b) {
             return Prepared{.run = [=] {
               cuda::set_matrix_math(math);
+              cuda::set_conv_choice(choice);
               run(p, b);
             }};
           }};
@@ -101,6 +104,15 @@ void run_shipped(const Problem& p, const Buffers& b) {
   }
 }
 
+/// Whether the shipped kernel may be computed by Winograd's algorithm (kernels/cuda/winograd.cuh).
+bool has_choice(const Problem& p) {
+  const Conv2dShape& s = p.conv;
+  const bool forward = p.operation == Operation::conv_forward || p.operation == Operation::conv_inference;
+  return (forward || p.operation == Operation::conv_backward_data) && s.kernel_height == 3 &&
+         s.kernel_width == 3 && s.stride == 1 && s.dilation == 1 && s.in_channels % 4 == 0 &&
+         s.out_channels % 4 == 0;
+}
+
 class SignetStepKernels : public StepKernels {
  public:
   explicit SignetStepKernels(MatrixMath math) : math_(math) {}
@@ -135,10 +147,17 @@ std::unique_ptr<StepKernels> signet_step_kernels(MatrixMath math) {
 std::vector<Contender> signet_contenders(const Problem& problem) {
   std::vector<Contender> contenders;
   add_rungs(contenders, problem);
+  const std::string name = "cuda::" + std::string(kernel_of(problem.operation));
+  // Which of the two is faster, a card has to say: the rule is a model.
+  if (has_choice(problem)) {
+    contenders.push_back(
+        shipped(name + ", implicit products", MatrixMath::f32, run_shipped, cuda::ConvChoice::implicit_gemm));
+    contenders.push_back(
+        shipped(name + ", Winograd", MatrixMath::f32, run_shipped, cuda::ConvChoice::winograd));
+  }
   const bool multiplies = problem.flops() > 0;
   for (const MatrixMath math : {MatrixMath::f32, MatrixMath::tf32, MatrixMath::bf16}) {
-    if (multiplies || math == MatrixMath::f32)
-      contenders.push_back(shipped("cuda::" + std::string(kernel_of(problem.operation)), math, run_shipped));
+    if (multiplies || math == MatrixMath::f32) contenders.push_back(shipped(name, math, run_shipped));
   }
   return contenders;
 }

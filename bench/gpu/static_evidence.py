@@ -36,13 +36,17 @@ THREADS = {"for_each_kernel": 256, "for_each_together_kernel": 256, "sum_of_squa
            "mean_grey_kernel": 128, "contrast_kernel": 128, "put_blocks_kernel": 256, "add_filters_kernel": 64,
            "moments_kernel": 256,
            "statistics_kernel": 256, "normalise_kernel": 256, "fold_kernel": 256, "first_pass_kernel": 256,
-           "gradients_kernel": 256, "data_gradient_kernel": 256}
+           "gradients_kernel": 256, "data_gradient_kernel": 256,
+           "transform_input_kernel": 128, "transform_filters_kernel": 128, "transform_output_kernel": 128}
 
 # Peaks without sparsity, in TFLOP/s, and memory in TB/s. H200 SXM: NVIDIA's H200 datasheet (2024), whose rates for
 # tensor cores are with sparsity, twice these. RTX 4090: NVIDIA Ada GPU architecture whitepaper 1.1, appendix A; bf16
 # with sums in float.
 PEAKS = {"H200": {"f32": 67.0, "TF32": 494.5, "bf16": 989.5, "memory": 4.8},
          "RTX 4090": {"f32": 82.6, "TF32": 82.6, "bf16": 165.2, "memory": 1.008}}
+# For Winograd's model, a card whose second-level cache holds no planes. NVIDIA Ampere GA102 GPU architecture whitepaper
+# 2.1, appendix A.
+SMALL_CACHE = {"RTX 3090": {"f32": 35.6, "memory": 0.936}}
 
 # ResNet18's convolutions: name, pixels along a side of y, input channels, output channels, kernel, stride, how many.
 LAYERS = [("stem", 112, 3, 64, 7, 2, 1), ("layer1 3x3", 56, 64, 64, 3, 1, 4), ("layer2 3x3 /2", 28, 64, 128, 3, 2, 1),
@@ -55,9 +59,12 @@ LAYERS = [("stem", 112, 3, 64, 7, 2, 1), ("layer1 3x3", 56, 64, 64, 3, 1, 4), ("
 CONVOLUTIONS = [("3x3, 64 to 64, 28x28", "--in 64 --out 64 --size 28"),
                 ("3x3 /2, 64 to 128, 28x28", "--in 64 --out 128 --size 28 --stride 2"),
                 ("1x1 /2, 64 to 128, 28x28", "--in 64 --out 128 --size 28 --window 1 --stride 2 --padding 0"),
-                ("3x3, 256 to 256, 14x14", "--in 256 --out 256 --size 14")]
+                ("3x3, 256 to 256, 14x14", "--in 256 --out 256 --size 14"),
+                ("3x3 /2, 20 to 36, 15x15", "--in 20 --out 36 --size 15 --stride 2")]
+WINOGRAD = ("3x3, 64 to 64, 28x28", "3x3, 256 to 256, 14x14")
 COLOURS = [("7x7 /2, 3 to 64, 112x112", "--in 3 --out 64 --size 112 --window 7 --stride 2 --padding 3"),
-           ("3x3, 3 to 32, 32x32", "--in 3 --out 32 --size 32")]
+           ("3x3, 3 to 32, 32x32", "--in 3 --out 32 --size 32"),
+           ("3x3 /2, 3 to 64, 32x32", "--in 3 --out 64 --size 32 --stride 2")]
 OTHERS = [("batchnorm_forward_train", "1568x64", "--rows 1568 --channels 64"),
           ("batchnorm_forward_train", "98x512", "--rows 98 --channels 512"),
           ("batchnorm_forward_eval", "1568x64", "--rows 1568 --channels 64"),
@@ -191,7 +198,9 @@ def memory_table(signet, jobs):
             rows.append(("gemm", "256x256x256", math, tile, "-m 256 -n 256 -k 256"))
             for kernel in ("conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"):
                 for title, sizes in CONVOLUTIONS + (COLOURS if kernel != "conv2d_backward_data" else []):
-                    rows.append((kernel, title, math, tile, sizes))
+                    rows.append((kernel, title, math, tile, sizes + " --algorithm implicit_gemm"))
+                    if math == "f32" and kernel != "conv2d_backward_weight" and title in WINOGRAD:
+                        rows.append((kernel, title + ", Winograd", math, tile, sizes + " --algorithm winograd"))
     rows.sort(key=lambda row: row[:2])  # the order of MATHS and TILES stays
     rows += [(kernel, title, "", "", sizes) for kernel, title, sizes in OTHERS]
 
@@ -243,28 +252,31 @@ def roofline_table(batch):
 
 
 def winograd_table(batch):
-    """F(2x2, 3x3) as transforms and 16 products: 16 multiplications for 4 pixels instead of 36, and its traffic."""
-    lines = ["| layer | direct GFLOP | Winograd GFLOP | direct MB | Winograd MB | " +
-             " | ".join(f"{card} {number}: direct, Winograd, µs" for card in PEAKS for number in ("f32", "TF32")) + " |",
-             "|---|---|---|---|---|" + "---|" * 4]
+    """F(4x4, 3x3) as transforms and 36 products: 36 multiplications for 16 pixels instead of 144, and its traffic."""
+    columns = [("H200", "f32"), ("H200", "TF32"), ("RTX 4090", "f32"), ("RTX 3090", "f32")]
+    lines = ["| layer | direct GFLOP | Winograd GFLOP | direct MB | Winograd MB | launches | " +
+             " | ".join(f"{card} {number}, µs" for card, number in columns) + " |",
+             "|---|---|---|---|---|---|" + "---|" * len(columns)]
     for layer in LAYERS:
         if layer[4] != 3 or layer[5] != 1:
             continue
         _, side, channels_in, channels_out, _, _, _ = layer
         multiply_adds, moved = convolution(layer, batch)
-        tiles = batch * (-(-side // 2)) ** 2
-        products = 16 * tiles * channels_in * channels_out
+        tiles = batch * (-(-side // 4)) ** 2
+        products = 36 * tiles * channels_in * channels_out
         # The transformed images, filters and products are written once and read once.
-        more = moved + 4 * 2 * 16 * (tiles * channels_in + channels_in * channels_out + tiles * channels_out)
+        planes = 4 * 2 * 36 * (tiles * channels_in + channels_in * channels_out + tiles * channels_out)
+        # As kernels/cuda/winograd.cu cuts the tiles into chunks, of at most 32 MB.
+        chunks = -(-tiles // max(128, (32 << 20) // (4 * 36 * (channels_in + channels_out)) // 128 * 128))
         cells = []
-        for peaks in PEAKS.values():
-            for number in ("f32", "TF32"):
-                direct = microseconds(2 * multiply_adds, moved, peaks, number)
-                # One after another: the transforms move bytes, the products compute.
-                turned = (2 * products / peaks[number] + (more - moved) / peaks["memory"]) / 1e6
-                cells.append(f"{direct:.0f}, {turned:.0f}")
+        for card, number in columns:
+            peaks = (PEAKS | SMALL_CACHE)[card]
+            # One after another: the transforms move bytes, the products compute.
+            best = 2 * products / peaks[number] / 1e6 + moved / peaks["memory"] / 1e6
+            cells.append(f"{microseconds(2 * multiply_adds, moved, peaks, number):.0f}; {best:.0f} to "
+                         f"{best + planes / peaks['memory'] / 1e6:.0f}")
         lines.append(f"| {layer[0]} | {2 * multiply_adds / 1e9:.2f} | {2 * products / 1e9:.2f} | {moved / 1e6:.0f} | "
-                     f"{more / 1e6:.0f} | " + " | ".join(cells) + " |")
+                     f"{(moved + planes) / 1e6:.0f} | {3 * chunks + 1} | " + " | ".join(cells) + " |")
     return lines
 
 
@@ -318,12 +330,18 @@ def main():
              "together: sectors of 32 bytes of global memory, and the share of their bytes that the warp's request "
              "wanted; wavefronts of shared memory, and how many of them only wait for others of the same bank. `tile` "
              "is what a block of threads computes of a product (small 64x64, narrow 128x64, large 128x128); which one a "
-             "call takes depends on its size. Nothing in the loop of a product conflicts, whatever its math, layout and "
-             "tile. Where a product of a colour image has conflicts, they are in the kernels that rearrange image and "
-             "filters (colour_images.cu), and what is read there without use are the ends of filters: 36 floats are four "
-             "sectors and a half. Batchnorm's statistics pass through shared memory as structures of 36 bytes, which g++ "
-             "moves whole and nvcc word by word, nine words from lane to lane, without a conflict; and its backward "
-             "pass reads four neighbours there that nvcc reads at once.", ""]
+             "call takes depends on its size. Nothing in the loop of a product conflicts, whatever its math, layout "
+             "and tile. Where a product of a colour image has conflicts, they are in the kernels that rearrange image "
+             "and filters (colour_images.cu). Batchnorm's statistics pass through shared memory as structures of 36 "
+             "bytes, which g++ moves whole and nvcc word by word, nine words from lane to lane, without a conflict; and "
+             "its backward pass reads four neighbours there that nvcc reads at once.", "",
+             "Where products read bytes that they do not use, it is at the ends of things. A 3x3 filter of colours has "
+             "36 floats, four sectors and a half; a pad would be read for nothing as well. At stride 2 its windows also "
+             "lose because a step of 16 floats has 4 taps and a line of the window 3: of a tap that stands alone in a "
+             "step only half a sector is read. Blocks of 2x2 pixels, or a fourth tap, would avoid that for a third more "
+             "multiplications. Where channels are no multiple of 8 (20 to 36), pixels and filters begin within "
+             "sectors, and 64 bytes of every second one are three sectors. Copies with a pitch would cost a kernel and "
+             "its bytes at each call, for shapes that no network here has.", ""]
     text += memory_table(options.signet, options.jobs)
     text += ["", f"## Roofline of ResNet18's convolutions, batch {options.batch}", "",
              "**A model, not a measurement**: the greater of arithmetic at the card's published peak and of the bytes that "
@@ -331,19 +349,26 @@ def main():
              "decides, `m`: memory. A real kernel takes longer. Forward; either gradient has the same arithmetic and "
              "about the same bytes. A layer occurs so many times.", ""]
     text += roofline_table(options.batch)
-    text += ["", f"## Winograd F(2x2, 3x3), batch {options.batch}", "",
-             "**A model again.** Winograd's algorithm takes 16 multiplications for 4 pixels instead of 36, but its "
-             "transformed images and products, four times the size of x and y, are written and read once more. Here the "
-             "transforms take the time of their bytes and the products that of their arithmetic, one after the other; a "
-             "cache that holds the planes makes it better.", ""]
+    text += ["", f"## Winograd F(4x4, 3x3), batch {options.batch}", "",
+             "**A model again.** Winograd's algorithm takes 36 multiplications for 16 pixels instead of 144, but its "
+             "transformed images and products, 2.25 times the size of x and y and more where tiles stick out of the image, "
+             "are written and read once more, and so are filters of four times the size. The transforms take the time of "
+             "their bytes and the products that of their arithmetic, one after the other. A cell has the direct product's "
+             "time, then Winograd's if a cache gives the planes for nothing, and if all of them come from memory. What "
+             "passes through in chunks of 32 MB (`kernels/cuda/winograd.cu`) is to stay in a second-level cache of 40 MB "
+             "or more (A100, H100, H200, RTX 4090; RTX 3090 has 6); the filters of layer4, 38 MB, may not.", ""]
     text += winograd_table(options.batch)
     text += ["",
-             "So on tensor cores, which multiply several times as fast, its bytes alone take longer than the direct product, "
-             "and its differences of rounded operands would cost digits besides. In float the two decide against each "
-             "other: a card with much memory bandwidth for its float units (H200) would gain up to a third where channels "
-             "are many, one with little (RTX 4090) would lose by it on every layer. Which form is taken may not depend on "
-             "the card, or the bits would, so the direct product ships for every number format; "
-             "`kernels/ladder/conv_03_winograd.cu` is there to be timed beside it.", ""]
+             "On tensor cores, which multiply several times as fast, Winograd would be the faster one only if the planes "
+             "cost next to nothing, and differences of rounded operands would lose digits besides: there implicit "
+             "products ship. In float arithmetic is the limit, and from 128 channels on Winograd ships: H200 gains even "
+             "with all planes from memory, RTX 4090 where its cache holds them. On RTX 3090, which has little memory "
+             "bandwidth for its float units and no such cache, the model finds a tenth to gain at best and nothing to "
+             "lose. For 64 channels it has H200 gain a fifth and RTX 3090 lose two thirds, and more launches come on "
+             "top, so layer1 stays direct. The choice (`winograd_pays` in `kernels/cuda/winograd.cu`) may depend neither "
+             "on the card nor on the batch, or the bits would. No card has confirmed any of it: `bench_gpu` times both, "
+             "and the F(2x2, 3x3) of `kernels/ladder/conv_03_winograd.cu`, which for 16/9 as many multiplications as "
+             "F(4x4, 3x3) also moves 16/9 as many bytes of planes.", ""]
     options.output.write_text("\n".join(text))
     print(f"{options.output}: {len(kernels)} kernels on {len(options.arch)} architectures")
     if spilled:

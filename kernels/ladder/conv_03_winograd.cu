@@ -8,6 +8,8 @@
 // Limiter: memory. The transformed tiles are 4 times as large as x and are written and read, and so are
 // the products; the transforms pay only where channels are many.
 //
+// What ships is F(4x4, 3x3), whose products are one launch (kernels/cuda/winograd.cu).
+//
 // Counted for 2 images of 28 x 28 x 64, 3 x 3 to 64 channels: 29.4 million fused multiply-adds where
 // conv_01 has 59.0; 19 launches; the input's transform reads 46,656 sectors and writes 50,176, 4 times x's
 // 12,544, the output's reads 50,176. All were asked for. The transforms take 32 registers.

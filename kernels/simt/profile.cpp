@@ -280,6 +280,13 @@ cuda::TileChoice tile_of(const std::string& tile) {
   throw std::invalid_argument("tile " + tile + " is none of automatic, small, narrow and large");
 }
 
+cuda::ConvChoice choice_of(const std::string& algorithm) {
+  if (algorithm == "automatic") return cuda::ConvChoice::automatic;
+  if (algorithm == "implicit_gemm") return cuda::ConvChoice::implicit_gemm;
+  if (algorithm == "winograd") return cuda::ConvChoice::winograd;
+  throw std::invalid_argument("algorithm " + algorithm + " is none of automatic, implicit_gemm and winograd");
+}
+
 }  // namespace
 
 std::vector<std::string> profiled_kernels(const std::string& activations) {
@@ -295,6 +302,7 @@ void run_kernel(const std::string& name, const ProfileSizes& sizes) {
     throw std::invalid_argument("no kernel of " + sizes.activations + " activations is called " + name);
   cuda::set_matrix_math(math_of(sizes.precision));
   cuda::set_tile_choice(tile_of(sizes.tile));
+  cuda::set_conv_choice(choice_of(sizes.algorithm));
   found->second(sizes);
 }
 
