@@ -11,9 +11,10 @@ using implicit_gemm::Divider;
 using Four = Pack<float, 4>;
 
 constexpr int kOutSide = 4, kPatchSide = 6, kPoints = kPatchSide * kPatchSide;
-// A thread of a transform keeps up to 144 floats of a tile in registers, and has 36 loads of 16 bytes on
-// their way: 12 warps, of 168 registers each, ask for more than enough of memory.
-constexpr int kThreads = 128, kResidentBlocks = 3;
+// A thread of a transform keeps up to 144 floats of a tile in registers, and has up to 36 loads of 16 bytes
+// on their way: few warps ask for enough of memory. 12 may have 168 registers each. For the transform of
+// patches those do not suffice on sm_100, and 8 warps may have 255.
+constexpr int kThreads = 128, kResidentBlocks = 3, kResidentBlocksOfInput = 2;
 
 using Points = WinogradPoints<float>;
 
@@ -130,7 +131,8 @@ struct InputTiles {
   bool packed;
 };
 
-__global__ void __launch_bounds__(kThreads, kResidentBlocks) transform_input_kernel(const InputTiles t) {
+__global__ void __launch_bounds__(kThreads, kResidentBlocksOfInput)
+    transform_input_kernel(const InputTiles t) {
   const auto number = int(thread_in_grid());
   if (!t.tiles.has(number)) return;
   const Tiles::Item at = t.tiles.item(number);
