@@ -364,7 +364,7 @@ def main():
              "products ship. In float arithmetic is the limit, and from 128 channels on Winograd ships: H200 gains even "
              "with all planes from memory, RTX 4090 where its cache holds them. On RTX 3090, which has little memory "
              "bandwidth for its float units and no such cache, the model finds a tenth to gain at best and nothing to "
-             "lose. For 64 channels it has H200 gain a fifth and RTX 3090 lose two thirds, and more launches come on "
+             "lose. For 64 channels it has H200 gain a fifth and RTX 3090 take two thirds longer, and more launches come on "
              "top, so layer1 stays direct. The choice (`winograd_pays` in `kernels/cuda/winograd.cu`) may depend neither "
              "on the card nor on the batch, or the bits would. No card has confirmed any of it: `bench_gpu` times both, "
              "and the F(2x2, 3x3) of `kernels/ladder/conv_03_winograd.cu`, which for 16/9 as many multiplications as "

@@ -147,7 +147,7 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocksOfInput)
       [&](int y, int x, const Four& value) { store(v + (y * kPatchSide + x) * t.plane, value); });
 }
 
-/// u[point][i][j] of w [i][3][3][j], of which a thread takes four j; `lines` of them an i.
+/// u[point][i][j] of w [i][3][3][j], j < channels, of which a thread takes four.
 struct Filters {
   float* u;
   const float* w;
@@ -248,7 +248,7 @@ int64_t tiles_of_image(const WinogradConv& conv) {
 /// A card does so many operations in float while it moves a byte: A100 10, H200 14, RTX 3090 38, RTX 4090 82.
 /// The last keeps the planes of a chunk in its second-level cache of 72 MB, so that the third asks for most.
 /// With 40, ResNet18's layers from 128 channels on pass. Its 64 channels do not: there the model has H200
-/// gain a fifth and RTX 3090 lose two thirds (docs/kernels-static.md).
+/// gain a fifth and RTX 3090 take two thirds longer (docs/kernels-static.md).
 ///
 /// Filters that have to be transformed for each call are not in the model, since how many images share them
 /// is not to matter. Where those are few, the 36 parts keep a device busy that a product of few rows does
@@ -322,8 +322,8 @@ void winograd(const WinogradConv& conv) {
   const int64_t height = conv.out_height(), width = conv.out_width();
   const int64_t total = conv.batch * tiles_of_image(conv);
   implicit_gemm::check_index_range(
-      conv.kernel, {conv.batch * height * width, conv.batch * conv.height * conv.width, total * kOutSide,
-                    conv.channels, conv.columns});
+      conv.kernel, {conv.batch * height * width, conv.batch * conv.height * conv.width, total, conv.channels,
+                    conv.columns});
 
   // Chunks of equal size, but for the last: a multiple of what the largest tile of the product has of rows.
   constexpr int64_t kRows = 128;
@@ -331,6 +331,7 @@ void winograd(const WinogradConv& conv) {
   const int64_t fitting = winograd_workspace() / (floats_of_tile * int64_t(sizeof(float))) / kRows;
   const int64_t chunks = ceil_div(total, std::max<int64_t>(fitting, 1) * kRows);
   const int64_t most = std::min(total, ceil_div(ceil_div(total, chunks), kRows) * kRows);
+  implicit_gemm::check_index_range(conv.kernel, {most * (conv.channels / 4), most * (conv.columns / 4)});
 
   const int64_t filter_floats = conv.filters ? 0 : kPoints * conv.channels * conv.columns;
   auto* filters =
