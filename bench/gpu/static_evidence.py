@@ -79,6 +79,9 @@ OTHERS = [("batchnorm_forward_train", "1568x64", "--rows 1568 --channels 64"),
           ("relu_backward", "65536", "--rows 1024"), ("dropout", "65536", "--rows 1024"),
           ("adam_step", "65536", "--rows 1024")]
 MATHS, TILES = ("f32", "tf32", "bf16"), ("small", "narrow", "large")
+STORED = "bf16 activations"  # as they are kept in memory
+ACTIVATION_KERNELS = {"batchnorm_forward_train", "batchnorm_forward_eval", "batchnorm_backward_train", "maxpool_forward",
+                      "maxpool_backward", "global_avgpool_forward", "sum_rows", "add", "relu_forward", "relu_backward"}
 
 
 def included(path, seen):
@@ -137,9 +140,10 @@ def parse(report):
 
 def block_of(name):
     """Threads and bytes of dynamic shared memory of a kernel's blocks."""
-    if tile := re.search(r"Tile<(\d+), (\d+), (\d+), (\d+), (\d+), (\d+)>", name):
-        rows, columns, depth, warp_rows, warp_columns, stages = map(int, tile.groups())
-        return 32 * (rows // warp_rows) * (columns // warp_columns), 4 * stages * (rows + columns) * depth
+    if tile := re.search(r"Tile<(\w+), (\d+), (\d+), (\d+), (\d+), (\d+), (\d+)>", name):
+        rows, columns, depth, warp_rows, warp_columns, stages = map(int, tile.groups()[1:])
+        element = {"float": 4, "BFloat16": 2}[tile[1]]
+        return 32 * (rows // warp_rows) * (columns // warp_columns), element * stages * (rows + columns) * depth
     plain = re.match(r"\w+", name)[0]
     if plain not in THREADS:
         sys.exit(f"static_evidence: add the threads a block of {plain} to THREADS")
@@ -200,12 +204,19 @@ def memory_table(signet, jobs):
                     rows.append((kernel, title, math, tile, sizes + " --algorithm implicit_gemm"))
                     if math == "f32" and kernel != "conv2d_backward_weight" and title in WINOGRAD:
                         rows.append((kernel, title + ", Winograd", math, tile, sizes + " --algorithm winograd"))
+    rows += [(kernel, title, STORED, tile, sizes) for tile in TILES for title, sizes in CONVOLUTIONS
+             for kernel in ("conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight")]
     rows.sort(key=lambda row: row[:2])  # the order of MATHS and TILES stays
     rows += [(kernel, title, "", "", sizes) for kernel, title, sizes in OTHERS]
+    rows += [(kernel, title, STORED, "", sizes) for kernel, title, sizes in OTHERS if kernel in ACTIVATION_KERNELS]
 
     def run(row):
         kernel, _, math, tile, sizes = row
-        return count(signet, kernel, sizes + (f" --precision {math} --tile {tile}" if math else ""))
+        if math == STORED:
+            sizes += " --precision bf16 --activations bf16"
+        elif math:
+            sizes += f" --precision {math}"
+        return count(signet, kernel, sizes + (f" --tile {tile}" if tile else ""))
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         counts = list(pool.map(run, rows))

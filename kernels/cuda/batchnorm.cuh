@@ -7,6 +7,10 @@
 // Width, height and chunks depend on rows, channels and their type alone, and so does the order of every sum;
 // kWidth, which depends on where the arrays lie, decides only how many channels a thread carries side by
 // side.
+//
+// Eight channels of bfloat16 take more registers than four floats, 112 in normalise_kernel on sm_80, and
+// leave room for two blocks instead of three. Their loads, 64 KB at a time, still hide memory's latency: 3.35
+// TB/s for 0.6 us are 15 KB on each of 132 multiprocessors.
 
 #include <algorithm>
 

@@ -3,7 +3,7 @@
 // significand.
 //
 // Limiter: what gemm_08's is; that half has become faster which was not it. Operands are still float in
-// memory, so no traffic is saved: keeping them as bf16 would be the next rung.
+// memory, so no traffic is saved: that is for activations kept as bf16 (kernels/cuda/ldmatrix_tile.cuh).
 //
 // Counted at 256 x 256 x 256: 8192 instructions mma, half of gemm_08's; sectors (65,536) and wavefronts
 // (49,152) are gemm_08's. 1 mma a read. 95 registers.
