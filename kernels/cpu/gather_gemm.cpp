@@ -126,8 +126,7 @@ void gather_gemm_pack_panel(float* to, const GatherGemm<act>& p, int64_t panel) 
     }
 #if HWY_TARGET != HWY_SCALAR
     if (p.right_row_stride == 1) {
-      // A cache line of each column at a time: columns are often powers of two apart, and their lines would
-      // drive each other out of the cache before the next steps of k are read from them.
+      // A cache line of each column at a time, which bfloat16 is rounded from in whole vectors.
       constexpr int64_t kSteps = kLineFloats / kNumbers;
       alignas(64) float lines[kTileColumns * kSteps] = {};
       for (; c + kSteps <= p.left.channels; c += kSteps, to += kSteps * width, from += kLineFloats) {
