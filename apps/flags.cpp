@@ -43,8 +43,7 @@ void ComputeFlags::add_to(CLI::App& verb) {
           "--precision", precision,
           "f32, bf16, or auto: bf16 where the hardware multiplies it. bf16 is how a ResNet and the cnn keep "
           "activations (the mlp stays in f32); on a CUDA card it and tf32 are also how tensor cores round "
-          "the "
-          "operands of products. Sums and parameters are f32 throughout")
+          "the operands of products. Sums and parameters are f32 throughout")
       ->check(one_of({"auto", "f32", "tf32", "bf16"}))
       ->capture_default_str();
   verb.add_option("--conv-table", conv_table,
