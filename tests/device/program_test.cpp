@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "apps/flags.h"
 #include "kernels/cuda/runtime.h"
+#include "nn/precision.h"
 #include "tests/apps/world.h"
 #include "tests/device/device.h"
 
@@ -112,6 +114,20 @@ TEST_CASE_FIXTURE(Signs, "the trunk shared by the folds gives the bits of the tr
   check_succeeds(folder, with(words, {"shared"}));
   check_succeeds(folder, with(words, {"alone", "--no-share-trunk"}));
   CHECK(folder.read("shared/predictions.csv") == folder.read("alone/predictions.csv"));
+}
+
+TEST_CASE("--precision says how a device keeps activations, and how it multiplies") {
+  const auto apply = [](const char* precision) {
+    apps::ComputeFlags flags;
+    flags.device = "cuda";
+    flags.precision = precision;
+    flags.apply();
+    return std::pair(nn::activation_type(), cuda::matrix_math());
+  };
+  CHECK(apply("bf16") == std::pair(DType::bf16, cuda::MatrixMath::bf16));
+  CHECK(apply("auto") == std::pair(DType::bf16, cuda::MatrixMath::bf16));
+  CHECK(apply("tf32") == std::pair(DType::f32, cuda::MatrixMath::tf32));
+  CHECK(apply("f32") == std::pair(DType::f32, cuda::MatrixMath::f32));
 }
 
 // What --precision bf16 changes: how activations are kept, in memory and on their way to the folds.
