@@ -62,4 +62,9 @@ class ColourBlocks {
   int64_t pitch_, filter_pitch_;
 };
 
+/// The bytes that a convolution's images take in blocks; 0 without has_colour_blocks.
+inline int64_t image_bytes(const Conv2dShape& s) {
+  return has_colour_blocks(s) ? ColourBlocks(s).image_floats() * int64_t(sizeof(float)) : 0;
+}
+
 }  // namespace signet::cuda

@@ -73,13 +73,9 @@ void convolve(act* y, float* images, const float* x, const float* filters, const
 
 namespace {
 
-/// What a convolution of floats needs of the workspace: for filters, unless they are prepared, and for
-/// images.
+/// What a convolution of floats needs of the workspace for filters, unless they are prepared.
 int64_t filter_bytes(const Conv2dShape& s) {
   return has_colour_blocks(s) ? float_bytes(ColourBlocks(s).filter_floats()) : 0;
-}
-int64_t image_bytes(const Conv2dShape& s) {
-  return has_colour_blocks(s) ? float_bytes(ColourBlocks(s).image_floats()) : 0;
 }
 
 /// With filters that are prepared.

@@ -132,15 +132,12 @@ inline void sum_gradient(float* dw, float* sums, float* images, const float* dy,
 
 namespace {
 
-/// What the slices need of the workspace, and the images.
+/// What the slices need of the workspace.
 int64_t sum_bytes(const Conv2dShape& s) {
   const bool colours = has_colour_blocks(s);
   const Conv2dShape computed = colours ? ColourBlocks(s).shape() : s;
   const int64_t slices = implicit_gemm::slices_of(computed).count;
   return slices > 1 || colours ? float_bytes(slices * computed.weight_size()) : 0;
-}
-int64_t image_bytes(const Conv2dShape& s) {
-  return has_colour_blocks(s) ? float_bytes(ColourBlocks(s).image_floats()) : 0;
 }
 
 void sum_gradient_of_floats(float* dw, void* sums, void* images, const float* dy, const float* x,
