@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "kernels/parallel.h"
 #include "models/safetensors.h"
 #include "study/interrupt.h"
 #include "study/process_info.h"
@@ -20,6 +21,10 @@ namespace {
 /// anywhere. Two of them together have as many tiles in a ResNet's last stage, at 224 pixels, as Winograd's
 /// kernels take at a time.
 constexpr int kTrunkBatch = 28;
+
+/// Height of images so small that the kernels of a step are short against the waking of a thread, and that a
+/// network's activations matter little: folds are then trained side by side, on one thread each.
+constexpr int kSmallImage = 64;
 
 /// Makes the stages [0, stages) of `to` share the storage of `from`'s.
 void share_stages(models::Network& to, models::Network& from, int stages) {
@@ -45,6 +50,42 @@ void sort_by_fold(std::vector<EpochRecord>& records) {
   std::stable_sort(records.begin(), records.end(), [](const EpochRecord& a, const EpochRecord& b) {
     return std::pair(a.fold, a.epoch) < std::pair(b.fold, b.epoch);
   });
+}
+
+/// Those with the epoch that comes next: all that are not done, unless a run was resumed that had trained
+/// them one after another.
+std::vector<FoldTrainer*> due_of(const std::vector<std::unique_ptr<FoldTrainer>>& trainers) {
+  std::vector<FoldTrainer*> due;
+  for (const auto& t : trainers) {
+    if (t->finished()) continue;
+    if (!due.empty() && t->next_epoch() < due.front()->next_epoch()) due.clear();
+    if (due.empty() || t->next_epoch() == due.front()->next_epoch()) due.push_back(t.get());
+  }
+  return due;
+}
+
+/// "fold 2/5", or "folds 1, 2 of 5".
+std::string name_of(const std::vector<FoldTrainer*>& trainers, int folds) {
+  if (trainers.size() == 1) return fmt::format("fold {}/{}", trainers.front()->fold() + 1, folds);
+  std::vector<int> numbers;
+  for (const FoldTrainer* t : trainers) numbers.push_back(t->fold() + 1);
+  return fmt::format("folds {} of {}", fmt::join(numbers, ", "), folds);
+}
+
+/// The time that an epoch took of the run, which folds may have shared.
+void set_seconds(EpochRecord& record, double seconds) {
+  const double images = record.images_per_second * record.seconds;
+  record.seconds = seconds;
+  record.images_per_second = images / std::max(seconds, 1e-9);
+}
+
+/// Adds the records of an epoch, and to each those of the tensors that all folds share.
+void keep(PlanResult& result, std::vector<EpochRecord> of_epoch, const std::vector<TensorRecord>& frozen) {
+  for (auto& record : of_epoch) {
+    record.tensors.insert(record.tensors.begin(), frozen.begin(), frozen.end());
+    result.record.epochs.push_back(std::move(record));
+  }
+  sort_by_fold(result.record.epochs);
 }
 
 }  // namespace
@@ -216,38 +257,25 @@ void CrossValidation::run_sharing(const ModelPlan& plan, PlanResult& result, Tra
   const auto ignore = [](int64_t) {};
   const Device device = context_.options.device;
   const FeatureSource validation(features(plan, stage, 0), labels, stage, device);
-  const auto unfinished = [&] {
-    int next = plan.training.epochs + 1;
-    for (const auto& t : trainers) {
-      if (!t->finished()) next = std::min(next, t->next_epoch());
-    }
-    return next;
-  };
-  for (int epoch = unfinished(); epoch <= plan.training.epochs; epoch = unfinished()) {
+  for (auto due = due_of(trainers); !due.empty(); due = due_of(trainers)) {
+    const int epoch = due.front()->next_epoch();
     const Stopwatch watch;
     const FeatureSource train(features(plan, stage, epoch), labels, stage, device);
     const double trunk_seconds = watch.seconds();
     std::vector<EpochRecord> of_epoch;
-    for (const auto& t : trainers) {
-      if (t->finished() || t->next_epoch() != epoch) continue;
-      of_epoch.push_back(t->run_epoch(&train, validation, ignore));
-    }
+    for (FoldTrainer* t : due) of_epoch.push_back(t->run_epoch(&train, validation, ignore));
     const auto frozen = measure_trunk(plan, trainers.front()->network());
     Scores mean_train, mean_validation;
     mean_train.accuracy = mean_train.loss = mean_validation.accuracy = mean_validation.loss = 0;
     for (auto& record : of_epoch) {
-      const double images = record.images_per_second * record.seconds;
-      record.seconds += trunk_seconds / double(of_epoch.size());
-      record.images_per_second = images / record.seconds;
+      set_seconds(record, record.seconds + trunk_seconds / double(of_epoch.size()));
       const double share = 1.0 / double(of_epoch.size());
       mean_train.accuracy += share * record.train.accuracy;
       mean_train.loss += share * record.train.loss;
       mean_validation.accuracy += share * record.validation.accuracy;
       mean_validation.loss += share * record.validation.loss;
-      record.tensors.insert(record.tensors.begin(), frozen.begin(), frozen.end());
-      result.record.epochs.push_back(record);
     }
-    sort_by_fold(result.record.epochs);
+    keep(result, std::move(of_epoch), frozen);
     result.record.seconds += watch.seconds();
     save(plan, result, trainers);
     after_epoch(result.record);
@@ -255,7 +283,7 @@ void CrossValidation::run_sharing(const ModelPlan& plan, PlanResult& result, Tra
     context_.progress.line(
         fmt::format("{} epoch {}/{}, mean of {} folds: train loss {:.4f} acc {:.2f}%, val loss {:.4f} acc "
                     "{:.2f}%, {:.0f} img/s{}",
-                    plan.name, epoch, plan.training.epochs, of_epoch.size(), mean_train.loss,
+                    plan.name, epoch, plan.training.epochs, due.size(), mean_train.loss,
                     100 * mean_train.accuracy, mean_validation.loss, 100 * mean_validation.accuracy,
                     double(labels.size()) / std::max(watch.seconds(), 1e-9),
                     left > 0 ? ", " + duration_text(left) + " left" : ""));
@@ -265,31 +293,46 @@ void CrossValidation::run_sharing(const ModelPlan& plan, PlanResult& result, Tra
   }
 }
 
-void CrossValidation::run_alone(const ModelPlan& plan, PlanResult& result, Trainers& trainers,
-                                const std::function<void(const ModelResult&)>& after_epoch) {
-  FoldTrainer& trainer = *trainers.front();
-  const ImageSource validation = image_source(plan, trainer.network(), 0);
-  const auto& samples = trainer.samples();
-  while (!trainer.finished()) {
-    const int epoch = trainer.next_epoch();
-    const int64_t images = int64_t(samples.validation.size() + (epoch > 0 ? samples.train.size() : 0));
-    context_.progress.start(fmt::format("{} fold {}/{} epoch {}/{}", plan.name, trainer.fold() + 1,
-                                        fold_count_, epoch, plan.training.epochs),
-                            images);
-    const ImageSource train =
-        image_source(plan, trainer.network(), view(plan, trainer.network(), std::max(epoch, 1)));
-    EpochRecord record =
-        trainer.run_epoch(&train, validation, [&](int64_t done) { context_.progress.advance(done); });
+int CrossValidation::folds_together(const models::Network& network, size_t pending) const {
+  if (!context_.options.device.on_host() || network.input().size > kSmallImage) return 1;
+  return size_t(num_threads()) <= pending ? num_threads() : 1;
+}
+
+void CrossValidation::run_side_by_side(const ModelPlan& plan, PlanResult& result, Trainers& trainers,
+                                       const std::function<void(const ModelResult&)>& after_epoch) {
+  const models::Network& network = trainers.front()->network();
+  const ImageSource validation = image_source(plan, network, 0);
+  for (auto due = due_of(trainers); !due.empty(); due = due_of(trainers)) {
+    const Stopwatch watch;
+    const int epoch = due.front()->next_epoch();
+    int64_t images = 0;
+    for (const FoldTrainer* t : due) {
+      const auto& samples = t->samples();
+      images += int64_t(samples.validation.size() + (epoch > 0 ? samples.train.size() : 0));
+    }
+    context_.progress.start(
+        fmt::format("{} {} epoch {}/{}", plan.name, name_of(due, fold_count_), epoch, plan.training.epochs),
+        images);
+    const ImageSource train = image_source(plan, network, view(plan, network, std::max(epoch, 1)));
+    std::vector<EpochRecord> of_epoch(due.size());
+    // What folds run inside of this loop, they run on one thread each; a single one has all threads.
+    parallel_for(int64_t(due.size()), [&](int64_t i) {
+      of_epoch[size_t(i)] = due[size_t(i)]->run_epoch(&train, validation,
+                                                      [&](int64_t done) { context_.progress.advance(done); });
+    });
     context_.progress.finish();
-    const auto frozen = measure_trunk(plan, trainer.network());
-    record.tensors.insert(record.tensors.begin(), frozen.begin(), frozen.end());
-    result.record.epochs.push_back(record);
-    result.record.seconds += record.seconds;
+    const double seconds = watch.seconds();
+    for (auto& record : of_epoch) set_seconds(record, seconds / double(due.size()));
+    keep(result, of_epoch, measure_trunk(plan, network));
+    result.record.seconds += seconds;
     save(plan, result, trainers);
     after_epoch(result.record);
-    context_.progress.line(epoch_line(record, fold_count_, plan.training.epochs));
+    for (const auto& record : of_epoch)
+      context_.progress.line(epoch_line(record, fold_count_, plan.training.epochs));
   }
-  conclude(plan, result, trainer, validation);
+  for (const auto& t : trainers) {
+    conclude(plan, result, *t, validation);
+  }
 }
 
 const PlanResult& CrossValidation::run(const ModelPlan& plan,
@@ -328,13 +371,16 @@ const PlanResult& CrossValidation::run(const ModelPlan& plan,
   Trainers trainers;
   for (size_t i = 0; i < pending.size(); ++i) {
     trainers.push_back(make_trainer(pending[i]));
-    if (shares_trunk(plan, trainers.front()->network())) {
-      if (i + 1 < pending.size()) continue;
+    const models::Network& network = trainers.front()->network();
+    const bool last = i + 1 == pending.size();
+    if (shares_trunk(plan, network)) {
+      if (!last) continue;
       // What the folds' networks had before they shared a trunk is as large as all activations.
       release_cached_memory();
       run_sharing(plan, result, trainers, after_epoch);
     } else {
-      run_alone(plan, result, trainers, after_epoch);
+      if (!last && int(trainers.size()) < folds_together(network, pending.size())) continue;
+      run_side_by_side(plan, result, trainers, after_epoch);
     }
     // Their weights are in the result; networks and optimisers need not stay in memory.
     trainers.clear();

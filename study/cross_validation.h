@@ -1,7 +1,7 @@
 #pragma once
 // Runs one plan over its folds. A trunk that stays frozen for all folds is run once an image and epoch for
 // all of them: its features depend on neither fold nor batch, so the results are those of running the folds
-// one by one, to the bit.
+// one by one, to the bit. So are those of small networks, whose folds are trained side by side.
 
 #include <functional>
 #include <map>
@@ -77,8 +77,12 @@ class CrossValidation {
   Tensor features(const ModelPlan& plan, int last_stage, int epoch);
   void run_sharing(const ModelPlan& plan, PlanResult& result, Trainers& trainers,
                    const std::function<void(const ModelResult&)>& after_epoch);
-  void run_alone(const ModelPlan& plan, PlanResult& result, Trainers& trainers,
-                 const std::function<void(const ModelResult&)>& after_epoch);
+  /// How many of the folds still to be trained are trained at the same time: as many as there are threads,
+  /// or one.
+  int folds_together(const models::Network& network, size_t pending) const;
+  /// Epoch by epoch, each fold on a thread of its own; one alone on all threads.
+  void run_side_by_side(const ModelPlan& plan, PlanResult& result, Trainers& trainers,
+                        const std::function<void(const ModelResult&)>& after_epoch);
   void conclude(const ModelPlan& plan, PlanResult& result, FoldTrainer& trainer, const Source& validation);
   void save(const ModelPlan& plan, const PlanResult& result, const Trainers& trainers) const;
   FoldSamples samples_of(int fold) const;

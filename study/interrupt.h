@@ -28,7 +28,7 @@ bool stop_requested();
 void check_stop();
 
 /// A function asked at every check whether to stop, so that a test can stop a run at any batch; empty for
-/// none.
+/// none. Threads that train side by side ask at the same time.
 void set_stop_probe(std::function<bool()> probe);
 
 }  // namespace signet::study

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -161,14 +162,16 @@ TEST_CASE("views of a frozen trunk come round again") {
   CHECK((head_only("as-many-views", 3, true) == fresh));
 }
 
-TEST_CASE("the same bits when a run is stopped in every phase and resumed") {
+TEST_CASE("the same bits when a run is stopped in every phase and resumed, on another number of threads") {
   auto options = world().options("stopped");
+  const int before = num_threads();
   bool finished = false;
   int stops = 0;
   // Each attempt may run a little longer than the last, so that the stops fall into every phase.
   for (int attempt = 0; !finished && attempt < 60; ++attempt) {
-    int batches = 0;
+    std::atomic<int> batches = 0;
     set_stop_probe([&] { return ++batches > 20 + 9 * attempt; });
+    set_num_threads(1 + attempt % 3);
     try {
       run_study(options);
       finished = true;
@@ -178,6 +181,7 @@ TEST_CASE("the same bits when a run is stopped in every phase and resumed") {
     set_stop_probe({});
     options.resume = true;
   }
+  set_num_threads(before);
   REQUIRE(finished);
   CHECK(stops >= 5);
   check_same(reference_run(), world().root / "stopped");
