@@ -77,18 +77,27 @@ HWY_INLINE void transform_filter(Vector (&u)[6], const Vector (&g)[3]) {
   u[5] = g[2];
 }
 
-/// A' m, for six vectors.
-template <class act>
+/// A' m, for the vectors of the points of kSide, to kSide outputs.
+template <class act, int kSide>
 HWY_INLINE void transform_output(Vector (&y)[4], const Vector (&m)[6]) {
   using Points = WinogradPoints<act>;
   const Lanes t;
   const auto sum_a = hn::Add(m[1], m[2]), difference_a = hn::Sub(m[1], m[2]);
-  const auto sum_b = hn::Add(m[3], m[4]), difference_b = hn::Sub(m[3], m[4]);
-  y[0] = hn::Add(m[0], hn::Add(sum_a, sum_b));
-  y[1] = hn::MulAdd(hn::Set(t, Points::kA), difference_a, hn::Mul(hn::Set(t, Points::kB), difference_b));
-  y[2] = hn::MulAdd(hn::Set(t, Points::kA2), sum_a, hn::Mul(hn::Set(t, Points::kB2), sum_b));
-  y[3] = hn::MulAdd(hn::Set(t, Points::kA3), difference_a,
-                    hn::MulAdd(hn::Set(t, Points::kB3), difference_b, m[5]));
+  if constexpr (kSide == 2) {
+    y[0] = hn::Add(m[0], sum_a);
+    y[1] = hn::MulAdd(hn::Set(t, Points::kA), difference_a, m[5]);
+  } else if constexpr (kSide == 3) {
+    y[0] = hn::Add(m[0], hn::Add(sum_a, m[3]));
+    y[1] = hn::MulAdd(hn::Set(t, Points::kA), difference_a, hn::Mul(hn::Set(t, Points::kB), m[3]));
+    y[2] = hn::MulAdd(hn::Set(t, Points::kA2), sum_a, hn::MulAdd(hn::Set(t, Points::kB2), m[3], m[5]));
+  } else {
+    const auto sum_b = hn::Add(m[3], m[4]), difference_b = hn::Sub(m[3], m[4]);
+    y[0] = hn::Add(m[0], hn::Add(sum_a, sum_b));
+    y[1] = hn::MulAdd(hn::Set(t, Points::kA), difference_a, hn::Mul(hn::Set(t, Points::kB), difference_b));
+    y[2] = hn::MulAdd(hn::Set(t, Points::kA2), sum_a, hn::Mul(hn::Set(t, Points::kB2), sum_b));
+    y[3] = hn::MulAdd(hn::Set(t, Points::kA3), difference_a,
+                      hn::MulAdd(hn::Set(t, Points::kB3), difference_b, m[5]));
+  }
 }
 
 /// Transformed filters of channel c and kLanes columns, whose taps `tap_of` gives.
@@ -149,23 +158,25 @@ void winograd_filters(float* to, int64_t point_pitch, const WinogradConv<act>& c
       transform_filters(to + i / kPerSlot<act> * kPanelColumns + j, point_pitch, conv, c + i, o + j);
 }
 
-/// The 4x4 outputs of a tile for kLanes columns from `column` on, of which `rows` by `across` lie inside; the
-/// 36 sums are point_pitch apart.
-template <class act>
+/// The outputs of a tile for kLanes columns from `column` on, of which `rows` by `across` lie inside; the
+/// sums of its points are point_pitch apart.
+template <int kRows, int kColumns, class act>
 HWY_INLINE void finish_outputs(const WinogradConv<act>& conv, const float* sums, int64_t point_pitch,
                                int64_t at, int64_t column, int64_t rows, int64_t across) {
   const Lanes t;
   Vector half[4][6];
   for (int x = 0; x < 6; ++x) {
+    if (!(points_of_side(kColumns) >> x & 1)) continue;
     Vector m[6], y[4];
-    for (int i = 0; i < 6; ++i) m[i] = hn::Load(t, sums + (i * 6 + x) * point_pitch);
-    transform_output<act>(y, m);
-    for (int i = 0; i < 4; ++i) half[i][x] = y[i];
+    for (int i = 0; i < 6; ++i)
+      if (points_of_side(kRows) >> i & 1) m[i] = hn::Load(t, sums + (i * 6 + x) * point_pitch);
+    transform_output<act, kRows>(y, m);
+    for (int i = 0; i < kRows; ++i) half[i][x] = y[i];
   }
-  for (int64_t i = 0; i < rows; ++i) {
+  for (int64_t i = 0; i < kRows && i < rows; ++i) {
     Vector y[4];
-    transform_output<act>(y, half[i]);
-    for (int64_t j = 0; j < across; ++j) {
+    transform_output<act, kColumns>(y, half[i]);
+    for (int64_t j = 0; j < kColumns && j < across; ++j) {
       const int64_t place = at + (i * conv.out_width() + j) * conv.columns + column;
       auto v = y[j];
       if (conv.bias) v = hn::Add(v, hn::LoadU(t, conv.bias + column));
@@ -181,14 +192,18 @@ HWY_INLINE void finish_outputs(const WinogradConv<act>& conv, const float* sums,
 template <class act>
 HWY_INLINE void finish_tiles(const WinogradConv<act>& conv, const float* sums, int64_t point_pitch,
                              int64_t begin, int64_t end, int64_t panel) {
-  const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
-  for (int64_t tile = begin; tile < end; ++tile, sums += kPanelColumns) {
-    const auto [image, y, x] = winograd_tile(grid, tile);
-    const int64_t at = ((image * conv.out_height() + y) * conv.out_width() + x) * conv.columns;
-    const int64_t inside_y = std::min(kOutSide, conv.out_height() - y);
-    const int64_t inside_x = std::min(kOutSide, conv.out_width() - x);
-    for (int64_t j = 0; j < kPanelColumns; j += kLanes)
-      finish_outputs(conv, sums + j, point_pitch, at, panel * kPanelColumns + j, inside_y, inside_x);
+  const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
+  for (int64_t i = begin; i < end; ++i, sums += kPanelColumns) {
+    const WinogradTile tile = tiles[i];
+    const int64_t at = ((tile.image * conv.out_height() + tile.y) * conv.out_width() + tile.x) * conv.columns;
+    const int64_t inside_y = std::min(kOutSide, conv.out_height() - tile.y);
+    const int64_t inside_x = std::min(kOutSide, conv.out_width() - tile.x);
+    with_sides(tile, [&](auto rows, auto columns) HWY_ATTR {
+      for (int64_t j = 0; j < kPanelColumns; j += kLanes) {
+        finish_outputs<rows.value, columns.value>(conv, sums + j, point_pitch, at, panel * kPanelColumns + j,
+                                                  inside_y, inside_x);
+      }
+    });
   }
 }
 
@@ -220,12 +235,18 @@ HWY_INLINE const act* zero_pixel(int64_t channels) {
   return reinterpret_cast<const act*>(zeros);
 }
 
+/// The points that the group of kTileRows tiles with row r of tiles [begin, end) needs.
+HWY_INLINE uint64_t points_of_group(const WinogradTiles& tiles, int64_t begin, int64_t end, int64_t r) {
+  const int64_t first = begin + r / kTileRows * kTileRows;
+  return tiles.points(first, std::min(end, first + kTileRows));
+}
+
 /// Tiles [begin, end); filters is [panel][point][channel or pair][kPanelColumns].
 template <class act>
 void winograd_chunk(const WinogradConv<act>& conv, const float* filters, int64_t begin, int64_t end) {
   const int64_t depth = conv.channels / kPerSlot<act>;
   const auto [kernel, pitch] = choose_patches<act>(depth);
-  const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
+  const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
   const WinogradPlane plane{conv.height, conv.width, conv.channels, conv.padding};
   const int64_t groups = ceil_div(end - begin, kTileRows), rows = groups * kTileRows;
   const int64_t patch_point = rows * pitch, sum_point = rows * kPanelColumns;
@@ -236,9 +257,10 @@ void winograd_chunk(const WinogradConv<act>& conv, const float* filters, int64_t
   const act* pixels[kPoints];
   for (int64_t r = 0; r < rows; ++r) {
     // The last group's spare rows repeat the last tile: their sums are dropped.
-    patch_pixels(pixels, conv.x, plane, winograd_tile(grid, std::min(begin + r, end - 1)), zeros);
+    const WinogradTile tile = tiles[std::min(begin + r, end - 1)];
+    patch_pixels(pixels, conv.x, plane, tile, zeros);
     transform_patch(reinterpret_cast<act*>(patches + r * pitch), patch_point * kPerSlot<act>, pixels,
-                    conv.channels);
+                    conv.channels, tile, points_of_group(tiles, begin, end, r));
   }
 
   const UnitSession<act> session;
@@ -247,6 +269,7 @@ void winograd_chunk(const WinogradConv<act>& conv, const float* filters, int64_t
     for (int64_t point = 0; point < kPoints; ++point) {
       const float* filter = filters + (panel * kPoints + point) * filter_point;
       for (int64_t group = 0; group < groups; ++group) {
+        if (!has_point(points_of_group(tiles, begin, end, group * kTileRows), point)) continue;
         float* sum = sums + point * sum_point + group * kTileRows * kPanelColumns;
         const float* patch = patches + point * patch_point + group * kTileRows * pitch;
         for (int64_t j = 0; j < kPanelColumns; j += kTileVectors * kLanes)
@@ -264,16 +287,17 @@ void winograd_chunk(const WinogradConv<act>& conv, const float* filters, int64_t
 template <class act>
 void winograd_pass_patches(const WinogradConv<act>& conv, const WinogradPass& pass, int64_t group) {
   constexpr int64_t kBlock = kDepth * kPerSlot<act>;
-  const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
+  const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
   const act* zeros = zero_pixel<act>(conv.channels);
   const act* pixels[kPoints];
+  const uint64_t points = points_of_group(tiles, pass.begin, pass.end, group * kTileRows);
   for (int64_t r = group * kTileRows; r < (group + 1) * kTileRows; ++r) {
+    const WinogradTile tile = tiles[std::min(pass.begin + r, pass.end - 1)];
     for (int64_t c = 0, block = 0; c < conv.channels; c += kBlock, ++block) {
-      patch_pixels(pixels, conv.x + c, {conv.height, conv.width, conv.channels, conv.padding},
-                   winograd_tile(grid, std::min(pass.begin + r, pass.end - 1)), zeros);
+      patch_pixels(pixels, conv.x + c, {conv.height, conv.width, conv.channels, conv.padding}, tile, zeros);
       float* patch = pass.patches + (block * kPoints * pass.rows + r) * kPitch;
       transform_patch(reinterpret_cast<act*>(patch), pass.rows * kPitch * kPerSlot<act>, pixels,
-                      std::min(kBlock, conv.channels - c));
+                      std::min(kBlock, conv.channels - c), tile, points);
     }
   }
 }
@@ -283,10 +307,12 @@ void winograd_pass_products(const WinogradConv<act>& conv, const WinogradPass& p
                             int64_t point) {
   const int64_t total = conv.channels / kPerSlot<act>;
   const float* filter = pass.filters + (panel * kPoints + point) * total * kPanelColumns;
+  const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
   const UnitSession<act> session;
   for (int64_t k = 0, block = 0; k < total; k += kDepth, ++block, filter += kDepth * kPanelColumns) {
     const int64_t depth = std::min(kDepth, total - k);
     for (int64_t r = 0; r < pass.rows; r += kTileRows) {
+      if (!has_point(points_of_group(tiles, pass.begin, pass.end, r), point)) continue;
       float* sum = pass.sums + ((panel * kPoints + point) * pass.rows + r) * kPanelColumns;
       const float* patch = pass.patches + ((block * kPoints + point) * pass.rows + r) * kPitch;
       for (int64_t j = 0; j < kPanelColumns; j += kTileVectors * kLanes)
@@ -407,11 +433,11 @@ void winograd_transform_filters(float* filters, const WinogradConv<act>& conv) {
 
 template <class act>
 void winograd(const WinogradConv<act>& conv) {
-  const WinogradTiles grid = winograd_tiles(conv.batch, conv.out_height(), conv.out_width());
-  if (grid.total == 0) return;
+  const int64_t total = WinogradTiles(conv.batch, conv.out_height(), conv.out_width()).total();
+  if (total == 0) return;
   const auto [rows, depth, pitch] = HWY_DYNAMIC_DISPATCH(winograd_layout)();
   // Then the filters are larger than a cache.
-  if (conv.channels > depth) return winograd_in_passes(conv, grid.total);
+  if (conv.channels > depth) return winograd_in_passes(conv, total);
 
   const int64_t slots = conv.channels / kPerSlot<act>;
   const float* filters = conv.filters;
@@ -421,10 +447,10 @@ void winograd(const WinogradConv<act>& conv) {
     filters = transformed;
   }
   const int64_t fitting = kResident / (kPoints * (slots + kPanelColumns)) / rows;
-  const int64_t wanted = ceil_div(ceil_div(grid.total, kChunks), rows);
-  const int64_t tiles = std::clamp<int64_t>(std::min(fitting, wanted), 1, grid.total) * rows;
+  const int64_t wanted = ceil_div(ceil_div(total, kChunks), rows);
+  const int64_t tiles = std::clamp<int64_t>(std::min(fitting, wanted), 1, total) * rows;
   const auto chunk = steps<act>().chunk;
-  parallel_ranges(grid.total, tiles,
+  parallel_ranges(total, tiles,
                   [&](int64_t begin, int64_t end, int64_t) { chunk(conv, filters, begin, end); });
 }
 

@@ -48,8 +48,8 @@ namespace HWY_NAMESPACE {
 constexpr int kGroup = kLanes >= 8 ? kLanes / 2 : kLanes;
 constexpr int kWidth = 2 * kLanes;
 
-/// G dy, for four vectors.
-template <class act>
+/// G dy, for kSide vectors, which are followed by zeros, to those of the points of kSide.
+template <class act, int kSide>
 HWY_INLINE void transform_gradient(Vector (&u)[6], const Vector (&g)[4]) {
   using Points = WinogradPoints<act>;
   const Lanes t;
@@ -62,7 +62,7 @@ HWY_INLINE void transform_gradient(Vector (&u)[6], const Vector (&g)[4]) {
   u[2] = hn::NegMulAdd(hn::Set(t, Points::kScaleA * Points::kA), odd_a, even_a);
   u[3] = hn::MulAdd(hn::Set(t, Points::kScaleB * Points::kB), odd_b, even_b);
   u[4] = hn::NegMulAdd(hn::Set(t, Points::kScaleB * Points::kB), odd_b, even_b);
-  u[5] = g[3];
+  u[5] = g[kSide - 1];
 }
 
 /// A' m, for six vectors.
@@ -77,40 +77,54 @@ HWY_INLINE void transform_weights(Vector (&w)[3], const Vector (&m)[6]) {
   w[2] = hn::MulAdd(hn::Set(t, Points::kA2), sum_a, hn::MulAdd(hn::Set(t, Points::kB2), sum_b, m[5]));
 }
 
-/// Transforms one tile of dy, to to[point * outputs + output].
-template <class act>
-HWY_INLINE void transform_dy(float* to, const act* const (&pixels)[kOutSide * kOutSide], int64_t outputs) {
+/// Transforms one tile of dy of kRows by kColumns numbers, to to[point * outputs + output].
+template <int kRows, int kColumns, class act>
+HWY_INLINE void transform_dy_of(float* to, const act* const (&pixels)[kOutSide * kOutSide], int64_t outputs) {
+  const auto zero = hn::Zero(Lanes());
   for (int64_t o = 0; o < outputs; o += kLanes) {
     Vector columns[6][4];  // [y][x], transformed along y
     for (int x = 0; x < 4; ++x) {
       Vector g[4], u[6];
-      for (int y = 0; y < 4; ++y) g[y] = load(pixels[y * 4 + x] + o);
-      transform_gradient<act>(u, g);
+      for (int y = 0; y < 4; ++y) g[y] = y < kRows && x < kColumns ? load(pixels[y * 4 + x] + o) : zero;
+      transform_gradient<act, kRows>(u, g);
       for (int y = 0; y < 6; ++y) columns[y][x] = u[y];
     }
     for (int y = 0; y < 6; ++y) {
       Vector u[6];
-      transform_gradient<act>(u, columns[y]);
-      for (int x = 0; x < 6; ++x) store(u[x], to + (y * 6 + x) * outputs + o);
+      transform_gradient<act, kColumns>(u, columns[y]);
+      for (int x = 0; x < 6; ++x)
+        if (has_point(points_of_tile(kRows, kColumns), y * 6 + x))
+          store(u[x], to + (y * 6 + x) * outputs + o);
     }
   }
 }
 
+/// The same for a tile, and zeros at those of `points` that it does not need.
+template <class act>
+HWY_INLINE void transform_dy(float* to, const act* const (&pixels)[kOutSide * kOutSide], int64_t outputs,
+                             const WinogradTile& tile, uint64_t points) {
+  with_sides(tile, [&](auto rows, auto columns)
+                       HWY_ATTR { transform_dy_of<rows.value, columns.value>(to, pixels, outputs); });
+  fill_other_points(to, outputs, outputs, tile, points);
+}
+
 /// One step of the sums over tiles, from the transforms of as many tiles as it has operands, `count` floats
-/// each and one after another in `rows`: to to[i / width * pitch + i % width] for each point's i, points
-/// being to_point and from_point apart.
+/// each and one after another in `rows`: to to[i / width * pitch + i % width] for each i of each of `points`,
+/// points being to_point and from_point apart.
 template <class act>
 HWY_INLINE void place_step(float* to, int64_t to_point, int64_t width, int64_t pitch, float* rows,
-                           int64_t from_point, [[maybe_unused]] int64_t count) {
+                           int64_t from_point, [[maybe_unused]] int64_t count, uint64_t points) {
+  for (int64_t point = 0; point < kPoints; ++point) {
+    if (!has_point(points, point)) continue;
+    float* from = rows + point * from_point;
 #if HWY_TARGET == HWY_AVX3
-  if constexpr (kPerSlot<act> == 2)
-    for (int64_t i = 0; i < count; i += kLanes)
-      store(make_pairs(load(rows + i), load(rows + count + i)), rows + i);
+    if constexpr (kPerSlot<act> == 2)
+      for (int64_t i = 0; i < from_point; i += kLanes)
+        store(make_pairs(load(from + i), load(from + count + i)), from + i);
 #endif
-  for (int64_t point = 0; point < kPoints; ++point)
     for (int64_t i = 0; i < from_point; i += width)
-      std::memcpy(to + point * to_point + i / width * pitch, rows + point * from_point + i,
-                  sizeof(float) * size_t(width));
+      std::memcpy(to + point * to_point + i / width * pitch, from + i, sizeof(float) * size_t(width));
+  }
 }
 
 /// dw of one output and kLanes channels = or += A' sums A, the 36 sums point_pitch apart.
@@ -139,7 +153,7 @@ template <class act>
 void winograd_gradient_chunk(const WinogradGradient<act>& g, const WinogradGradientChunk& chunk) {
   constexpr int64_t kTogether = kPerSlot<act>;  // tiles in a step of the sums
   constexpr int64_t kSteps = kBlockTiles / kTogether;
-  const WinogradTiles grid = winograd_tiles(g.batch, g.out_height(), g.out_width());
+  const WinogradTiles grid(g.batch, g.out_height(), g.out_width());
   const WinogradPlane plane{g.height, g.width, g.channels, g.padding};
   const int64_t groups = chunk.outputs / kGroup, panels = chunk.channels / kWidth;
   // Left: [point][group][step][kGroup]. Right: [point][panel][step][kWidth]. Sums: [point][panel][group]
@@ -157,8 +171,10 @@ void winograd_gradient_chunk(const WinogradGradient<act>& g, const WinogradGradi
   const act* zeros = reinterpret_cast<const act*>(zero_floats);
   const auto product = multiply_tile<kGroup, 2, Panel::by_step, kWidth, int(kPitch), kOperand<act>>;
 
+  uint64_t begun = 0;  // the points that have a sum
   for (int64_t begin = chunk.begin; begin < chunk.end; begin += kBlockTiles) {
     const int64_t tiles = std::min(kBlockTiles, chunk.end - begin), steps = ceil_div(tiles, kTogether);
+    const uint64_t points = grid.points(begin, begin + tiles);
     for (int64_t step = 0; step < steps; ++step) {
       const int64_t patch = kPoints * chunk.channels, gradient = kPoints * chunk.outputs;
       for (int64_t i = 0; i < kTogether; ++i) {
@@ -166,19 +182,19 @@ void winograd_gradient_chunk(const WinogradGradient<act>& g, const WinogradGradi
           std::fill_n(rows + i * patch, patch, 0.0f);
           continue;
         }
+        const WinogradTile tile = grid[begin + step * kTogether + i];
         const act* pixels[kPoints];
-        patch_pixels(pixels, g.x + chunk.channel, plane, winograd_tile(grid, begin + step * kTogether + i),
-                     zeros);
-        transform_patch(rows + i * patch, chunk.channels, pixels, chunk.channels);
+        patch_pixels(pixels, g.x + chunk.channel, plane, tile, zeros);
+        transform_patch(rows + i * patch, chunk.channels, pixels, chunk.channels, tile, points);
       }
       place_step<act>(right + step * kWidth, right_point, kWidth, kSteps * kWidth, rows, chunk.channels,
-                      patch);
+                      patch, points);
       for (int64_t i = 0; i < kTogether; ++i) {
         if (step * kTogether + i == tiles) {
           std::fill_n(rows + i * gradient, gradient, 0.0f);
           continue;
         }
-        const WinogradTile tile = winograd_tile(grid, begin + step * kTogether + i);
+        const WinogradTile tile = grid[begin + step * kTogether + i];
         const act* gradients[kOutSide * kOutSide];
         for (int64_t y = 0; y < kOutSide; ++y) {
           for (int64_t x = 0; x < kOutSide; ++x) {
@@ -187,20 +203,24 @@ void winograd_gradient_chunk(const WinogradGradient<act>& g, const WinogradGradi
             gradients[y * kOutSide + x] = inside ? g.dy + pixel * g.outputs + chunk.output : zeros;
           }
         }
-        transform_dy(rows + i * gradient, gradients, chunk.outputs);
+        transform_dy(rows + i * gradient, gradients, chunk.outputs, tile, points);
       }
       place_step<act>(left + step * kGroup, left_point, kGroup, kSteps * kGroup, rows, chunk.outputs,
-                      gradient);
+                      gradient, points);
     }
     for (int64_t point = 0; point < kPoints; ++point) {
+      if (!has_point(points, point)) continue;
       float* sum = sums + point * sums_point;
       for (int64_t panel = 0; panel < panels; ++panel)
         for (int64_t group = 0; group < groups; ++group, sum += kTile)
           product(sum, left + point * left_point + group * kSteps * kGroup,
-                  right + point * right_point + panel * kSteps * kWidth, steps, begin > chunk.begin,
+                  right + point * right_point + panel * kSteps * kWidth, steps, has_point(begun, point),
                   sum + kTile);
     }
+    begun |= points;
   }
+  for (int64_t point = 0; point < kPoints; ++point)
+    if (!has_point(begun, point)) std::fill_n(sums + point * sums_point, sums_point, 0.0f);
   for (int64_t o = 0; o < chunk.outputs; ++o) {
     for (int64_t c = 0; c < chunk.channels; c += kLanes) {
       const int64_t tile = c / kWidth * groups + o / kGroup;
@@ -258,7 +278,7 @@ bool winograd_weight_applies(const Conv2dShape& s) {
 
 template <class act>
 int64_t winograd_copies(const WinogradGradient<act>& g) {
-  const int64_t tiles = winograd_tiles(g.batch, g.out_height(), g.out_width()).total;
+  const int64_t tiles = WinogradTiles(g.batch, g.out_height(), g.out_width()).total();
   const int64_t parts = (g.channels / kUnit) * ceil_div(g.outputs, kMostOutputs);
   const int64_t wanted =
       std::clamp<int64_t>(ceil_div(kChunks, parts), 1, std::max<int64_t>(1, tiles / kTileGrain));
@@ -267,7 +287,7 @@ int64_t winograd_copies(const WinogradGradient<act>& g) {
 
 template <class act>
 void winograd(float* dw, int64_t copies, bool accumulate, const WinogradGradient<act>& g) {
-  const int64_t tiles = winograd_tiles(g.batch, g.out_height(), g.out_width()).total;
+  const int64_t tiles = WinogradTiles(g.batch, g.out_height(), g.out_width()).total();
   const int64_t outputs = g.outputs % kMostOutputs == 0 ? kMostOutputs
                           : g.outputs <= kMostOutputs   ? g.outputs
                                                         : kUnit;
