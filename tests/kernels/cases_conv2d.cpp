@@ -145,7 +145,7 @@ std::vector<Conv2dShape> tiled_shapes() {
           square(1, 7, 272, 288, 3, 1, 1),
           {1, 3, 264, 272, 32, 3, 3, 1, 1, 1},
           // Groups of tiles of one kind, with 3, 2 and 1 outputs at the edge, and mixed ones between them.
-          square(40, 7, 32, 32, 3, 1, 1),
+          square(60, 7, 32, 32, 3, 1, 1),
           {17, 5, 10, 32, 64, 3, 3, 1, 1, 1},
           {18, 6, 7, 288, 32, 3, 3, 1, 1, 1},
           {40, 4, 2, 32, 32, 3, 3, 1, 1, 1}};
