@@ -11,6 +11,7 @@
 
 #include "kernels/cpu/activations.h"
 #include "kernels/cpu/chunks.h"
+#include "kernels/cpu/microkernel-inl.h"
 #include "kernels/kernels.h"
 
 #ifndef SIGNET_CPU_POOLING_ONCE
@@ -33,6 +34,30 @@ namespace signet::cpu {
 namespace HWY_NAMESPACE {
 
 constexpr int64_t kPoolBlock = 32;
+
+HWY_INLINE Vector widened(const float* from) {
+  return hn::LoadU(Lanes(), from);
+}
+HWY_INLINE void store_exact(Vector v, float* to) {
+  hn::StoreU(v, Lanes(), to);
+}
+
+// bfloat16 by its bits, for any processor: a float's upper half.
+using Words = hn::RebindToUnsigned<Lanes>;
+using Halves = hn::Rebind<uint16_t, Lanes>;
+HWY_INLINE hn::Vec<Halves> load_bits(const BFloat16* from) {
+  return hn::LoadU(Halves(), reinterpret_cast<const uint16_t*>(from));
+}
+HWY_INLINE void store_bits(hn::Vec<Halves> bits, BFloat16* to) {
+  hn::StoreU(bits, Halves(), reinterpret_cast<uint16_t*>(to));
+}
+HWY_INLINE Vector widened(const BFloat16* from) {
+  return hn::BitCast(Lanes(), hn::ShiftLeft<16>(hn::PromoteTo(Words(), load_bits(from))));
+}
+// Of a number that is a bfloat16.
+HWY_INLINE void store_exact(Vector v, BFloat16* to) {
+  store_bits(hn::TruncateTo(Halves(), hn::ShiftRight<16>(hn::BitCast(Words(), v))), to);
+}
 
 // One output pixel, `count` <= kPoolBlock channels, of the window [top, bottom) x [left, right) of the plane
 // x.
@@ -63,9 +88,40 @@ HWY_INLINE void maxpool_window(act* y, int32_t* index, const act* x, int64_t top
     for (int64_t c = 0; c < count; ++c) index[c] = place[c];
 }
 
+// Of windows of 2x2 that lie side by side, kLanes channels at a time: the first of equals wins, NaN over all.
+template <class act>
+HWY_INLINE void maxpool_row_of_pairs(act* y, int32_t* index, const act* x, int64_t oy, const Pool2dShape& s) {
+  const hn::RebindToSigned<Lanes> places;
+  const int64_t channels = s.channels, line = s.in_width * channels;
+  for (int64_t ox = 0; ox < s.out_width(); ++ox) {
+    const auto first = int32_t(2 * (oy * s.in_width + ox));
+    const act* pixel = x + first * channels;
+    for (int64_t c = 0; c < channels; c += kLanes, pixel += kLanes, y += kLanes) {
+      auto best = widened(pixel);
+      auto place = hn::Set(places, first);
+      const auto look = [&](const act* at, int32_t here) HWY_ATTR {
+        const auto value = widened(at);
+        const auto take = hn::Or(hn::Gt(value, best), hn::IsNaN(value));
+        best = hn::IfThenElse(take, value, best);
+        place = hn::IfThenElse(hn::RebindMask(places, take), hn::Set(places, here), place);
+      };
+      look(pixel + channels, first + 1);
+      look(pixel + line, first + int32_t(s.in_width));
+      look(pixel + line + channels, first + int32_t(s.in_width) + 1);
+      store_exact(best, y);
+      if (index) {
+        hn::StoreU(place, places, index);
+        index += kLanes;
+      }
+    }
+  }
+}
+
 // One row of output pixels. y and index stand at the row, x at the image.
 template <class act>
 void maxpool_row(act* y, int32_t* index, const act* x, int64_t oy, const Pool2dShape& s) {
+  if (s.kernel == 2 && s.stride == 2 && s.padding == 0 && s.channels % kLanes == 0)
+    return maxpool_row_of_pairs(y, index, x, oy, s);
   const int64_t out_width = s.out_width();
   const int64_t top = oy * s.stride - s.padding;
   const int64_t from = top < 0 ? 0 : top, to = top + s.kernel < s.in_height ? top + s.kernel : s.in_height;
@@ -96,13 +152,39 @@ HWY_INLINE BFloat16 keep_if(bool kept, BFloat16 value) {
   return value;
 }
 
+// The gradient of kLanes channels of windows of 2x2 side by side, whose first pixel is `first`.
+template <class act>
+HWY_INLINE void maxpool_gradient_of_pairs(act* dx, const act* dy, const int32_t* index, int32_t first,
+                                          const Pool2dShape& s) {
+  const hn::RebindToSigned<Lanes> places;
+  const auto place = hn::LoadU(places, index);
+  const auto gradient = widened(dy);
+  const auto keep = [&](act* to, int32_t here) HWY_ATTR {
+    const auto kept = hn::RebindMask(Lanes(), hn::Eq(place, hn::Set(places, here)));
+    store_exact(hn::IfThenElseZero(kept, gradient), to);
+  };
+  act* below = dx + s.in_width * s.channels;
+  const int32_t next_line = first + int32_t(s.in_width);
+  keep(dx, first);
+  keep(dx + s.channels, first + 1);
+  keep(below, next_line);
+  keep(below + s.channels, next_line + 1);
+}
+
 // One row of output pixels where windows neither overlap nor leave gaps: every input pixel belongs to one
 // window. dx stands at the first of the window's rows, dy and index at the row.
 template <class act>
 void maxpool_gradient_tiled_row(act* dx, const act* dy, const int32_t* index, int64_t oy,
                                 const Pool2dShape& s) {
   const int64_t channels = s.channels;
+  const bool of_pairs = s.kernel == 2 && channels % kLanes == 0;
   for (int64_t ox = 0; ox < s.out_width(); ++ox, dy += channels, index += channels) {
+    if (of_pairs) {
+      const auto first = int32_t(2 * (oy * s.in_width + ox));
+      for (int64_t c = 0; c < channels; c += kLanes)
+        maxpool_gradient_of_pairs(dx + 2 * ox * channels + c, dy + c, index + c, first, s);
+      continue;
+    }
     for (int64_t ky = 0; ky < s.kernel; ++ky) {
       for (int64_t kx = 0; kx < s.kernel; ++kx) {
         const int64_t ix = ox * s.kernel + kx;
