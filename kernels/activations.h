@@ -88,10 +88,12 @@ KERNEL void batchnorm_backward_eval(ACT* dx, ACT* dresidual, REAL* dweight, REAL
 // ---- pooling
 
 /// y = the maximum of each window (the first one in row-major order on a tie, as PyTorch; NaN wins), and its
-/// place in the plane of x, row * in_width + column, in index (shaped as y; may be null).
-KERNEL void maxpool_forward(ACT* y, int32_t* index, const ACT* x, const Pool2dShape& shape) KERNEL_BODY;
+/// place in the plane of x, row * in_width + column, in index (shaped as y; may be null). With `relu` that is
+/// y = max(maximum, 0), and where the maximum is 0 or less the place is -1: nowhere.
+KERNEL void maxpool_forward(ACT* y, int32_t* index, const ACT* x, bool relu,
+                            const Pool2dShape& shape) KERNEL_BODY;
 
-/// dx (shaped as x, assigned) = dy gathered at the places in index.
+/// dx (shaped as x, assigned) = dy gathered at the places in index, of which -1 is none.
 KERNEL void maxpool_backward(ACT* dx, const ACT* dy, const int32_t* index,
                              const Pool2dShape& shape) KERNEL_BODY;
 

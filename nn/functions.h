@@ -62,8 +62,8 @@ Tensor key_tensor(PhiloxKey key, Device device = {});
 /// Zeroes each element with the given probability (as key, a key_tensor on x's device, decides) and scales
 /// the others to keep the mean. The key may not change before the backward pass, which draws the mask again.
 Tensor dropout(const Tensor& x, double probability, const Tensor& key);
-/// x [batch, height, width, channels].
-Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding);
+/// x [batch, height, width, channels]. With `relu` its ReLU, which costs nothing more.
+Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding, bool relu = false);
 /// [batch, height, width, channels] -> [batch, channels] in f32.
 Tensor global_avgpool(const Tensor& x);
 

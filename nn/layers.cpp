@@ -89,7 +89,7 @@ Tensor conv_bn(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, const Tenso
 Tensor conv_bn_relu_maxpool(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, int64_t kernel,
                             int64_t stride, int64_t padding) {
   if (any_needs_gradient({x, conv.weight, conv.bias, bn.weight, bn.bias})) {
-    return relu(maxpool(conv_bn(x, conv, bn), kernel, stride, padding));
+    return maxpool(conv_bn(x, conv, bn), kernel, stride, padding, true);
   }
   const auto infer = [&](const Tensor& images) {
     return maxpool(conv_bn(images, conv, bn, {}, true), kernel, stride, padding);

@@ -53,7 +53,7 @@ Tensor conv_bn(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, const Tenso
                bool relu = false);
 
 /// maxpool(relu(bn(conv(x)))). ReLU and max-pool commute, bit for bit in both passes: where a gradient is
-/// needed ReLU comes last, so that the tape keeps the normalised image at the size of the pool's output only.
+/// needed ReLU comes last, as part of the pool, and the tape keeps the places of the maxima only.
 Tensor conv_bn_relu_maxpool(const Tensor& x, const Conv2d& conv, BatchNorm2d& bn, int64_t kernel,
                             int64_t stride, int64_t padding);
 

@@ -4,7 +4,7 @@
 
 namespace signet::nn {
 
-Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {
+Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding, bool relu) {
   require(x.shape().rank() == 4, "maxpool", "input {} is not NHWC", x.shape().to_string());
   require(kernel > 0 && stride > 0 && padding >= 0 && 2 * padding <= kernel, "maxpool",
           "kernel {}, stride {}, padding {} are not possible", kernel, stride, padding);
@@ -16,7 +16,7 @@ Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding)
   Tensor index = dx ? Tensor::empty(y.shape(), x.device(), DType::i32) : Tensor();
   with_activations(x.dtype(), [&]<class act>() {
     SIGNET_LAUNCH(x.device(), maxpool_forward, y.data<act>(), dx ? index.data_i32() : nullptr, x.data<act>(),
-                  s);
+                  relu, s);
   });
   record("maxpool", y, {dx}, [dx, index, s](const Tensor& dy) {
     Tensor result = Tensor::empty({s.batch, s.in_height, s.in_width, s.channels}, dy.device(), dy.dtype());

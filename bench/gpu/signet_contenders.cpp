@@ -122,7 +122,7 @@ class SignetStepKernels : public StepKernels {
   }
   ForwardAndBackward max_pooling(const Pool2dShape& shape, float* y, int32_t* index, const float* x,
                                  float* dx, const float* dy) override {
-    return {[=] { cuda::maxpool_forward(y, index, x, shape); },
+    return {[=] { cuda::maxpool_forward(y, index, x, false, shape); },
             [=] { cuda::maxpool_backward(dx, dy, index, shape); }};
   }
   ForwardAndBackward average_pooling(int64_t batch, int64_t side, int64_t channels, float* y, const float* x,

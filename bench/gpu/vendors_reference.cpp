@@ -86,7 +86,7 @@ class ReferenceStepKernels : public StepKernels {
     const auto index = std::make_shared<std::vector<int32_t>>(size_t(s.out_size()));
     return {[=] {
               std::vector<float> result(size_t(s.out_size()));
-              ref::maxpool_forward(result.data(), index->data(), fetched(x, s.in_size()).data(), s);
+              ref::maxpool_forward(result.data(), index->data(), fetched(x, s.in_size()).data(), false, s);
               put(y, result);
             },
             [=] {

@@ -20,7 +20,7 @@ namespace signet::cpu {
 /// The loops over activations of a type, for one instruction set.
 template <class act>
 struct PoolingLoops {
-  void (*maxpool_row)(act* y, int32_t* index, const act* x, int64_t oy, const Pool2dShape& s);
+  void (*maxpool_row)(act* y, int32_t* index, const act* x, bool relu, int64_t oy, const Pool2dShape& s);
   void (*gradient_tiled_row)(act* dx, const act* dy, const int32_t* index, int64_t oy, const Pool2dShape& s);
   void (*gradient_row)(act* dx, const act* dy, const int32_t* index, int64_t iy, const Pool2dShape& s);
   void (*avgpool_image)(float* y, const act* x, int64_t pixels, int64_t channels);
@@ -62,7 +62,7 @@ HWY_INLINE void store_exact(Vector v, BFloat16* to) {
 // One output pixel, `count` <= kPoolBlock channels, of the window [top, bottom) x [left, right) of the plane
 // x.
 template <class act>
-HWY_INLINE void maxpool_window(act* y, int32_t* index, const act* x, int64_t top, int64_t bottom,
+HWY_INLINE void maxpool_window(act* y, int32_t* index, const act* x, bool relu, int64_t top, int64_t bottom,
                                int64_t left, int64_t right, int64_t width, int64_t channels, int64_t count) {
   float best[kPoolBlock];
   int32_t place[kPoolBlock];
@@ -83,6 +83,13 @@ HWY_INLINE void maxpool_window(act* y, int32_t* index, const act* x, int64_t top
       }
     }
   }
+  if (relu) {
+    for (int64_t c = 0; c < count; ++c) {
+      const bool cut = best[c] <= 0;  // not NaN
+      best[c] = cut ? 0 : best[c];
+      place[c] = cut ? -1 : place[c];
+    }
+  }
   for (int64_t c = 0; c < count; ++c) y[c] = act(best[c]);
   if (index)
     for (int64_t c = 0; c < count; ++c) index[c] = place[c];
@@ -90,7 +97,9 @@ HWY_INLINE void maxpool_window(act* y, int32_t* index, const act* x, int64_t top
 
 // Of windows of 2x2 that lie side by side, kLanes channels at a time: the first of equals wins, NaN over all.
 template <class act>
-HWY_INLINE void maxpool_row_of_pairs(act* y, int32_t* index, const act* x, int64_t oy, const Pool2dShape& s) {
+HWY_INLINE void maxpool_row_of_pairs(act* y, int32_t* index, const act* x, bool relu, int64_t oy,
+                                     const Pool2dShape& s) {
+  const Lanes t;
   const hn::RebindToSigned<Lanes> places;
   const int64_t channels = s.channels, line = s.in_width * channels;
   for (int64_t ox = 0; ox < s.out_width(); ++ox) {
@@ -108,6 +117,11 @@ HWY_INLINE void maxpool_row_of_pairs(act* y, int32_t* index, const act* x, int64
       look(pixel + channels, first + 1);
       look(pixel + line, first + int32_t(s.in_width));
       look(pixel + line + channels, first + int32_t(s.in_width) + 1);
+      if (relu) {
+        const auto cut = hn::Le(best, hn::Zero(t));  // not NaN
+        best = hn::IfThenZeroElse(cut, best);
+        place = hn::IfThenElse(hn::RebindMask(places, cut), hn::Set(places, -1), place);
+      }
       store_exact(best, y);
       if (index) {
         hn::StoreU(place, places, index);
@@ -119,9 +133,9 @@ HWY_INLINE void maxpool_row_of_pairs(act* y, int32_t* index, const act* x, int64
 
 // One row of output pixels. y and index stand at the row, x at the image.
 template <class act>
-void maxpool_row(act* y, int32_t* index, const act* x, int64_t oy, const Pool2dShape& s) {
+void maxpool_row(act* y, int32_t* index, const act* x, bool relu, int64_t oy, const Pool2dShape& s) {
   if (s.kernel == 2 && s.stride == 2 && s.padding == 0 && s.channels % kLanes == 0)
-    return maxpool_row_of_pairs(y, index, x, oy, s);
+    return maxpool_row_of_pairs(y, index, x, relu, oy, s);
   const int64_t out_width = s.out_width();
   const int64_t top = oy * s.stride - s.padding;
   const int64_t from = top < 0 ? 0 : top, to = top + s.kernel < s.in_height ? top + s.kernel : s.in_height;
@@ -133,10 +147,10 @@ void maxpool_row(act* y, int32_t* index, const act* x, int64_t oy, const Pool2dS
       const int64_t at = ox * s.channels + c;
       // The full block has a constant length, which lets the compiler keep it in registers.
       if (s.channels - c >= kPoolBlock) {
-        maxpool_window(y + at, index ? index + at : nullptr, x + c, from, to, begin, end, s.in_width,
+        maxpool_window(y + at, index ? index + at : nullptr, x + c, relu, from, to, begin, end, s.in_width,
                        s.channels, kPoolBlock);
       } else {
-        maxpool_window(y + at, index ? index + at : nullptr, x + c, from, to, begin, end, s.in_width,
+        maxpool_window(y + at, index ? index + at : nullptr, x + c, relu, from, to, begin, end, s.in_width,
                        s.channels, s.channels - c);
       }
     }
@@ -293,13 +307,13 @@ PoolingLoops<act> loops() {
 }  // namespace
 
 template <class act>
-void maxpool_forward(act* y, int32_t* index, const act* x, const Pool2dShape& s) {
+void maxpool_forward(act* y, int32_t* index, const act* x, bool relu, const Pool2dShape& s) {
   const auto kernel = loops<act>().maxpool_row;
   const int64_t row = s.out_width() * s.channels, plane = s.in_height * s.in_width * s.channels;
   const int64_t grain = std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, s.stride * s.stride * row));
   parallel_ranges(s.batch * s.out_height(), grain, [&](int64_t begin, int64_t end, int64_t) {
     for (int64_t r = begin; r < end; ++r)
-      kernel(y + r * row, index ? index + r * row : nullptr, x + r / s.out_height() * plane,
+      kernel(y + r * row, index ? index + r * row : nullptr, x + r / s.out_height() * plane, relu,
              r % s.out_height(), s);
   });
 }

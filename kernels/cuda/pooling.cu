@@ -33,7 +33,7 @@ Pool pool(const Pool2dShape& s) {
 // The search starts at the window's first pixel inside the plane and moves on for a greater value, or for
 // NaN.
 template <int kWidth, class act>
-__global__ void maxpool_forward_kernel(act* y, int32_t* index, const act* __restrict__ x, Pool s) {
+__global__ void maxpool_forward_kernel(act* y, int32_t* index, const act* __restrict__ x, bool relu, Pool s) {
   const int64_t item = kWidth * thread_in_grid();
   if (item >= s.out_width * s.channels) return;
   const int ox = int(item / s.channels);
@@ -60,6 +60,11 @@ __global__ void maxpool_forward_kernel(act* y, int32_t* index, const act* __rest
           place.v[j] = take ? here : place.v[j];
         }
       }
+    }
+    for (int j = 0; j < kWidth; ++j) {
+      const bool cut = relu && best.v[j] <= 0;  // not NaN
+      best.v[j] = cut ? 0 : best.v[j];
+      place.v[j] = cut ? -1 : place.v[j];
     }
     const int64_t out = row * s.out_width * s.channels + item;
     store(y + out, best);
@@ -116,12 +121,12 @@ struct StoreMean {
 }  // namespace
 
 template <class act>
-void maxpool_forward(act* y, int32_t* index, const act* x, const Pool2dShape& s) {
+void maxpool_forward(act* y, int32_t* index, const act* x, bool relu, const Pool2dShape& s) {
   if (s.out_size() == 0) return;
   const bool packed = s.channels % 4 == 0 && allow_packs(y, index, x);
   launch(packed ? maxpool_forward_kernel<4, act> : maxpool_forward_kernel<1, act>,
          grid_of(s.batch * s.out_height(), s.out_width() * s.channels, packed), dim3(kThreads), 0,
-         current_stream(), y, index, x, pool(s));
+         current_stream(), y, index, x, relu, pool(s));
 }
 SIGNET_INSTANTIATE_ACTIVATIONS(maxpool_forward);
 

@@ -11,7 +11,7 @@ namespace signet::ref {
 // The search starts at the window's first pixel inside the plane and moves on for a greater value, or for
 // NaN: hence the first of equals.
 template <class act>
-void maxpool_forward(act* y, int32_t* index, const act* x, const Pool2dShape& s) {
+void maxpool_forward(act* y, int32_t* index, const act* x, bool relu, const Pool2dShape& s) {
   for (int64_t b = 0; b < s.batch; ++b) {
     for (int64_t oy = 0; oy < s.out_height(); ++oy) {
       for (int64_t ox = 0; ox < s.out_width(); ++ox) {
@@ -32,8 +32,9 @@ void maxpool_forward(act* y, int32_t* index, const act* x, const Pool2dShape& s)
             }
           }
           const int64_t out = ((b * s.out_height() + oy) * s.out_width() + ox) * s.channels + c;
-          y[out] = pixel(best);
-          if (index) index[out] = int32_t(best);
+          const bool cut = relu && std::real(Sum<act>(pixel(best))) <= 0;  // not NaN
+          y[out] = cut ? act(0) : pixel(best);
+          if (index) index[out] = cut ? -1 : int32_t(best);
         }
       }
     }
@@ -50,7 +51,7 @@ void maxpool_backward(act* dx, const act* dy, const int32_t* index, const Pool2d
       std::fill(plane.begin(), plane.end(), Sum<act>(0));
       for (int64_t o = 0; o < out_pixels; ++o) {
         const int64_t out = (b * out_pixels + o) * s.channels + c;
-        plane[size_t(index[out])] += Sum<act>(dy[out]);
+        if (index[out] >= 0) plane[size_t(index[out])] += Sum<act>(dy[out]);
       }
       for (int64_t i = 0; i < in_pixels; ++i)
         dx[(b * in_pixels + i) * s.channels + c] = act(plane[size_t(i)]);

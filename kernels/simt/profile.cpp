@@ -147,7 +147,7 @@ void add_pooling(std::map<std::string, Run>& all) {
     const Pool2dShape p = pool(s);
     const Activations y = on_device<act>(p.out_size()), x = on_device<act>(p.in_size());
     const auto index = copy_of(std::vector<int32_t>(size_t(p.out_size())));
-    counted([&] { cuda::maxpool_forward(y.get(), index.get(), x.get(), p); });
+    counted([&] { cuda::maxpool_forward(y.get(), index.get(), x.get(), false, p); });
   };
   all["maxpool_backward"] = [pool](const ProfileSizes& s) {
     const Pool2dShape p = pool(s);

@@ -51,12 +51,12 @@ struct Pooled {
 };
 
 template <class act>
-Pooled maxpool(const Backend<act>& backend, const Values& x, const Pool2dShape& s) {
+Pooled maxpool(const Backend<act>& backend, const Values& x, const Pool2dShape& s, bool relu = false) {
   const auto n = size_t(s.out_size());
   const OpCase op{
       .kernel = "maxpool_forward",
       .args = {output("y", s.out_size()), raw("index", Role::output, std::vector<int32_t>(n)), input("x", x)},
-      .call = [=](const auto& k, Pointers p) { k.maxpool_forward(p[0], p[1], p[2], s); }};
+      .call = [=](const auto& k, Pointers p) { k.maxpool_forward(p[0], p[1], p[2], relu, s); }};
   Prepared<act> prepared(op, backend, Placement::exact);
   prepared.call();
   Pooled pooled{prepared.values(0), std::vector<int32_t>(n)};
@@ -276,6 +276,15 @@ TEST_CASE("maxpool: the first of equals wins, NaN wins over all, padding never")
     CHECK(std::isnan(pooled.y[1]));
     CHECK(std::isnan(pooled.y[3]));
     CHECK(pooled.index == std::vector<int32_t>{0, 6, 4, 6});
+    for (const double value : {0.0, -0.0, -3.0, -kInfinity}) {
+      const Pooled cut = maxpool(backend, Values(16, value), s, true);
+      CHECK(cut.y == Values(4, 0));
+      CHECK(cut.index == std::vector<int32_t>(4, -1));
+    }
+    CHECK(maxpool(backend, Values(16, 3), s, true).index == first);
+    const Pooled passed = maxpool(backend, with_nan, s, true);
+    CHECK(std::isnan(passed.y[1]));
+    CHECK(passed.index == std::vector<int32_t>{0, 6, 4, 6});
   });
 }
 
