@@ -1,5 +1,6 @@
 // Measures a piece of the job and prints one JSON line, to be set beside another framework's figure.
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 
@@ -28,6 +29,7 @@ struct BenchFlags {
   int repetitions = 8;
   int limit = 640;
   int epochs = 10;
+  int folds = 1;
   std::string data, weights, model = "resnet18", svg, output;
   bool json = false;
   ComputeFlags compute;
@@ -113,17 +115,16 @@ data::Dataset limited(const BenchFlags& flags) {
   return dataset;
 }
 
-/// Decodes the images and runs a training job on them; the rate counts every image of every epoch, decoding
-/// included.
+/// Decodes the images and trains `folds` networks on all of them, as many at a time as there are threads, as
+/// a study does; the rate counts every image of every epoch and network, decoding included.
 void bench_training(const BenchFlags& flags, Device device, const std::string& what, const std::string& model,
-                    int epochs) {
+                    int epochs, int folds = 1) {
   const study::Stopwatch watch;
   auto dataset = limited(flags);
   const int classes = dataset.num_classes();
   BenchFlags with_model = flags;
   with_model.model = model;
-  auto network = network_for(with_model, classes, device);
-  const auto input = network->input();
+  const auto input = network_for(with_model, classes, device)->input();
   const data::ImageStore store(std::move(dataset), {study::preprocessing_of(input).spec()});
   study::FoldSamples samples;
   samples.classes = classes;
@@ -136,14 +137,19 @@ void bench_training(const BenchFlags& flags, Device device, const std::string& w
   plan.first_trainable = what == "fconly" ? "fc" : "";
   plan.training.epochs = epochs;
   plan.training.batch_size = flags.batch;
-  const int64_t images = int64_t(samples.train.size());
-  study::FoldTrainer trainer(plan, 0, std::move(network), 0, std::move(samples), 0);
-  const study::ImageSource validation(store, input, {}, 0, 0, device);
-  for (int epoch = 1; epoch <= epochs; ++epoch) {
-    const study::ImageSource train(store, input, data::Augmentation{}, 0, epoch, device);
-    trainer.run_epoch(&train, validation, [](int64_t) {});
+  const auto train = [&](int fold) {
+    study::FoldTrainer trainer(plan, fold, network_for(with_model, classes, device), 0, samples, 0);
+    const study::ImageSource validation(store, input, {}, 0, 0, device);
+    for (int epoch = 1; epoch <= epochs; ++epoch) {
+      const study::ImageSource images(store, input, data::Augmentation{}, 0, epoch, device);
+      trainer.run_epoch(&images, validation, [](int64_t) {});
+    }
+  };
+  for (int fold = 0; fold < folds; fold += num_threads()) {
+    parallel_for(std::min(num_threads(), folds - fold), [&](int64_t i) { train(fold + int(i)); });
   }
-  report(flags, what, double(images * epochs) / watch.seconds(), watch.seconds());
+  const int64_t images = int64_t(samples.train.size()) * epochs * folds;
+  report(flags, what, double(images) / watch.seconds(), watch.seconds());
 }
 
 void bench_data(const BenchFlags& flags, Device device) {
@@ -177,15 +183,19 @@ void run(BenchFlags& flags) {
   if (!flags.output.empty() && flags.name != "tune") {
     fail("bench {}: only tune writes a table; leave --output out", flags.name);
   }
+  if (flags.folds > 1 && flags.name != "scratch")
+    fail("bench {}: only scratch trains several networks; leave --folds out", flags.name);
   const Device device = flags.compute.apply();
+  if (flags.folds > 1 && !device.on_host())
+    fail("bench scratch: folds are trained side by side on the CPU; leave --device or --folds out");
   if (flags.name == "layers" || flags.name == "tune") return bench_convolutions(flags, device);
   if (flags.name == "infer") return bench_inference(flags, device);
   if (flags.name == "step") return bench_step(flags, device, false);
   if (flags.name == "layer4") return bench_step(flags, device, true);
   if (flags.name == "fconly") return bench_training(flags, device, "fconly", flags.model, 1);
   if (flags.name == "data") return bench_data(flags, device);
-  bench_training(flags, device, "scratch-mlp", "mlp", flags.epochs);
-  bench_training(flags, device, "scratch-cnn", "cnn", flags.epochs);
+  bench_training(flags, device, "scratch-mlp", "mlp", flags.epochs, flags.folds);
+  bench_training(flags, device, "scratch-cnn", "cnn", flags.epochs, flags.folds);
 }
 
 }  // namespace
@@ -217,6 +227,10 @@ void add_bench(CLI::App& app) {
       ->check(whole_number(0))
       ->capture_default_str();
   verb->add_option("--epochs", flags->epochs, "Epochs of data and scratch, which decode the files once")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  verb->add_option("--folds", flags->folds,
+                   "Networks that scratch trains of each kind, on one thread each as a study does")
       ->check(whole_number(1))
       ->capture_default_str();
   verb->add_option("--image-size", flags->image_size, "Height and width of the input; 0 for the model's own")

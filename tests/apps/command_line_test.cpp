@@ -109,6 +109,7 @@ TEST_CASE("what is missing is named") {
   check_refused(folder, {"study", "--data", "x", "--models", "layer4"}, {"--models", "fc"});
   check_refused(folder, {"finetune", "--data", "x"}, {"finetune", "--weights"});
   check_refused(folder, {"bench", "data"}, {"bench data", "--data"});
+  check_refused(folder, {"bench", "infer", "--folds", "2"}, {"only scratch", "--folds"});
 }
 
 TEST_CASE("a number out of its range is refused before anything else happens") {

@@ -227,5 +227,17 @@ TEST_CASE("bench prints one JSON line") {
   }
 }
 
+TEST_CASE("bench trains as many small networks as are asked for") {
+  const Folder folder;
+  copy_classes(folder, {"a", "b"});
+  const Result result = check_succeeds(folder, {"bench", "scratch", "--data", "data", "--epochs", "1",
+                                                "--folds", "3", "--threads", "2", "--json"});
+  REQUIRE(count_lines(result.out) == 2);
+  const Json line = Json::parse(result.out.substr(0, result.out.find('\n')));
+  constexpr double kImages = 2 * 3 * 2;
+  CHECK(line.at("img_s").get<double>() * line.at("s").get<double>() ==
+        doctest::Approx(3 * kImages).epsilon(0.01));
+}
+
 }  // namespace
 }  // namespace signet::test
