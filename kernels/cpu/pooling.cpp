@@ -7,6 +7,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include <algorithm>
 #include <type_traits>
 
 #include "kernels/cpu/activations.h"
@@ -59,102 +60,80 @@ HWY_INLINE void store_exact(Vector v, BFloat16* to) {
   store_bits(hn::TruncateTo(Halves(), hn::ShiftRight<16>(hn::BitCast(Words(), v))), to);
 }
 
-// One output pixel, `count` <= kPoolBlock channels, of the window [top, bottom) x [left, right) of the plane
-// x.
-template <class act>
-HWY_INLINE void maxpool_window(act* y, int32_t* index, const act* x, bool relu, int64_t top, int64_t bottom,
-                               int64_t left, int64_t right, int64_t width, int64_t channels, int64_t count) {
-  float best[kPoolBlock];
-  int32_t place[kPoolBlock];
-  const int32_t first = int32_t(top * width + left);
-  for (int64_t c = 0; c < count; ++c) {
-    best[c] = x[first * channels + c];
-    place[c] = first;
-  }
-  for (int64_t iy = top; iy < bottom; ++iy) {
-    for (int64_t ix = left; ix < right; ++ix) {
-      const int32_t here = int32_t(iy * width + ix);
-      const act* pixel = x + here * channels;
-      for (int64_t c = 0; c < count; ++c) {
-        const float value = pixel[c];
-        const bool take = value > best[c] || value != value;
-        best[c] = take ? value : best[c];
-        place[c] = take ? here : place[c];
-      }
+/// The window [top, bottom) x [left, right) of a plane.
+struct Window {
+  int64_t top, bottom, left, right;
+};
+
+// kLanes channels of one output pixel: the first of equals wins, NaN over all.
+template <bool kPlaces, class act>
+HWY_INLINE void maxpool_vector(act* y, int32_t* index, const act* x, bool relu, const Window& w,
+                               const Pool2dShape& s) {
+  const Lanes t;
+  const hn::RebindToSigned<Lanes> places;
+  const auto first = int32_t(w.top * s.in_width + w.left);
+  auto best = widened(x + first * s.channels);
+  auto place = hn::Set(places, first);
+  for (int64_t iy = w.top; iy < w.bottom; ++iy) {
+    for (int64_t ix = w.left; ix < w.right; ++ix) {
+      const auto here = int32_t(iy * s.in_width + ix);
+      const auto value = widened(x + here * s.channels);
+      const auto take = hn::Or(hn::Gt(value, best), hn::IsNaN(value));
+      best = hn::IfThenElse(take, value, best);
+      if (kPlaces) place = hn::IfThenElse(hn::RebindMask(places, take), hn::Set(places, here), place);
     }
   }
   if (relu) {
-    for (int64_t c = 0; c < count; ++c) {
-      const bool cut = best[c] <= 0;  // not NaN
-      best[c] = cut ? 0 : best[c];
-      place[c] = cut ? -1 : place[c];
-    }
+    const auto cut = hn::Le(best, hn::Zero(t));  // not NaN
+    best = hn::IfThenZeroElse(cut, best);
+    if (kPlaces) place = hn::IfThenElse(hn::RebindMask(places, cut), hn::Set(places, -1), place);
   }
-  for (int64_t c = 0; c < count; ++c) y[c] = act(best[c]);
-  if (index)
-    for (int64_t c = 0; c < count; ++c) index[c] = place[c];
+  store_exact(best, y);
+  if (kPlaces) hn::StoreU(place, places, index);
 }
 
-// Of windows of 2x2 that lie side by side, kLanes channels at a time: the first of equals wins, NaN over all.
+// The same of one channel.
 template <class act>
-HWY_INLINE void maxpool_row_of_pairs(act* y, int32_t* index, const act* x, bool relu, int64_t oy,
-                                     const Pool2dShape& s) {
-  const Lanes t;
-  const hn::RebindToSigned<Lanes> places;
-  const int64_t channels = s.channels, line = s.in_width * channels;
-  for (int64_t ox = 0; ox < s.out_width(); ++ox) {
-    const auto first = int32_t(2 * (oy * s.in_width + ox));
-    const act* pixel = x + first * channels;
-    for (int64_t c = 0; c < channels; c += kLanes, pixel += kLanes, y += kLanes) {
-      auto best = widened(pixel);
-      auto place = hn::Set(places, first);
-      const auto look = [&](const act* at, int32_t here) HWY_ATTR {
-        const auto value = widened(at);
-        const auto take = hn::Or(hn::Gt(value, best), hn::IsNaN(value));
-        best = hn::IfThenElse(take, value, best);
-        place = hn::IfThenElse(hn::RebindMask(places, take), hn::Set(places, here), place);
-      };
-      look(pixel + channels, first + 1);
-      look(pixel + line, first + int32_t(s.in_width));
-      look(pixel + line + channels, first + int32_t(s.in_width) + 1);
-      if (relu) {
-        const auto cut = hn::Le(best, hn::Zero(t));  // not NaN
-        best = hn::IfThenZeroElse(cut, best);
-        place = hn::IfThenElse(hn::RebindMask(places, cut), hn::Set(places, -1), place);
-      }
-      store_exact(best, y);
-      if (index) {
-        hn::StoreU(place, places, index);
-        index += kLanes;
-      }
+void maxpool_number(act* y, int32_t* index, const act* x, bool relu, const Window& w, const Pool2dShape& s) {
+  auto place = int32_t(w.top * s.in_width + w.left);
+  float best = x[place * s.channels];
+  for (int64_t iy = w.top; iy < w.bottom; ++iy) {
+    for (int64_t ix = w.left; ix < w.right; ++ix) {
+      const auto here = int32_t(iy * s.in_width + ix);
+      const float value = x[here * s.channels];
+      if (value > best || value != value) best = value, place = here;
     }
   }
+  if (relu && best <= 0) best = 0, place = -1;  // not NaN
+  *y = act(best);
+  if (index) *index = place;
 }
 
 // One row of output pixels. y and index stand at the row, x at the image.
+template <bool kPlaces, class act>
+void maxpool_row_with(act* y, int32_t* index, const act* x, bool relu, int64_t oy, const Pool2dShape& s) {
+  const auto inside = [&](int64_t begin, int64_t extent, int64_t& from, int64_t& to) {
+    from = std::max<int64_t>(begin, 0);
+    to = std::min(begin + s.kernel, extent);
+  };
+  Window window;
+  inside(oy * s.stride - s.padding, s.in_height, window.top, window.bottom);
+  const int64_t whole = s.channels / kLanes * kLanes;
+  for (int64_t ox = 0; ox < s.out_width(); ++ox) {
+    inside(ox * s.stride - s.padding, s.in_width, window.left, window.right);
+    const int64_t at = ox * s.channels;
+    int32_t* places = kPlaces ? index + at : nullptr;
+    for (int64_t c = 0; c < whole; c += kLanes)
+      maxpool_vector<kPlaces>(y + at + c, kPlaces ? places + c : nullptr, x + c, relu, window, s);
+    for (int64_t c = whole; c < s.channels; ++c)
+      maxpool_number(y + at + c, kPlaces ? places + c : nullptr, x + c, relu, window, s);
+  }
+}
+
 template <class act>
 void maxpool_row(act* y, int32_t* index, const act* x, bool relu, int64_t oy, const Pool2dShape& s) {
-  if (s.kernel == 2 && s.stride == 2 && s.padding == 0 && s.channels % kLanes == 0)
-    return maxpool_row_of_pairs(y, index, x, relu, oy, s);
-  const int64_t out_width = s.out_width();
-  const int64_t top = oy * s.stride - s.padding;
-  const int64_t from = top < 0 ? 0 : top, to = top + s.kernel < s.in_height ? top + s.kernel : s.in_height;
-  for (int64_t ox = 0; ox < out_width; ++ox) {
-    const int64_t left = ox * s.stride - s.padding;
-    const int64_t begin = left < 0 ? 0 : left,
-                  end = left + s.kernel < s.in_width ? left + s.kernel : s.in_width;
-    for (int64_t c = 0; c < s.channels; c += kPoolBlock) {
-      const int64_t at = ox * s.channels + c;
-      // The full block has a constant length, which lets the compiler keep it in registers.
-      if (s.channels - c >= kPoolBlock) {
-        maxpool_window(y + at, index ? index + at : nullptr, x + c, relu, from, to, begin, end, s.in_width,
-                       s.channels, kPoolBlock);
-      } else {
-        maxpool_window(y + at, index ? index + at : nullptr, x + c, relu, from, to, begin, end, s.in_width,
-                       s.channels, s.channels - c);
-      }
-    }
-  }
+  index ? maxpool_row_with<true>(y, index, x, relu, oy, s)
+        : maxpool_row_with<false>(y, index, x, relu, oy, s);
 }
 
 // The value or 0, chosen among bits: the compiler makes vectors of that for either type.
