@@ -55,6 +55,8 @@ const char* operation_name(WarpKind kind) {
       return "ldmatrix";
     case WarpKind::mma:
       return "mma";
+    case WarpKind::wgmma:
+      return "a fence, commit or wait of wgmma";
   }
   return "a warp operation";
 }
@@ -91,8 +93,11 @@ unsigned Block::random_below(unsigned bound) {
 // Warps in a random order, the lanes of each in a random order. Lanes of one warp follow each other, because
 // they wait for each other more often than warps do.
 void Block::make_all_ready() {
+  make_ready(0, (count_ + kWarp - 1) / kWarp);
+}
+
+void Block::make_ready(unsigned first, unsigned count) {
   unsigned warps[kMaxThreads / kWarp];
-  const unsigned count = (count_ + kWarp - 1) / kWarp;
   for (unsigned i = 0; i < count; ++i) {
     const unsigned j = random_below(i + 1);
     warps[i] = warps[j];
@@ -102,7 +107,7 @@ void Block::make_all_ready() {
     const uint64_t bits = random();
     const unsigned start = bits & 31, stride = (bits >> 8 & 31) | 1;  // odd: all 32 lanes are met
     for (unsigned k = 0; k < kWarp; ++k) {
-      const unsigned linear = warps[i] * kWarp + ((start + k * stride) & 31);
+      const unsigned linear = (first + warps[i]) * kWarp + ((start + k * stride) & 31);
       if (linear < count_) ready_.push_back(&threads_[linear]);
     }
   }
@@ -115,6 +120,7 @@ void Block::run(Job& job, uint64_t block) {
   exited_ = at_barrier_ = 0;
   random_ = mix(schedule_seed() + job.serial * 0x9E3779B97F4A7C15u) ^ mix(block + 1);
   std::fill(std::begin(in_warp_), std::end(in_warp_), 0u);
+  std::fill(std::begin(in_warpgroup_), std::end(in_warpgroup_), Arrivals());
   for (unsigned i = 0; i < count_; ++i) {
     Thread& thread = threads_[i];
     thread.begun = false;
@@ -122,6 +128,7 @@ void Block::run(Job& job, uint64_t block) {
     thread.index = unflatten(i, job.block);
     thread.groups = 0;
     thread.copies.clear();
+    thread.products.clear();
   }
   std::memset(shared_, 0xFF, job.shared_bytes);
   std::memset(shared_ - kRedZone, kRedPattern, kRedZone);
@@ -350,6 +357,40 @@ void Block::warp_operation(WarpKind kind, unsigned mask, Site place, void* paylo
   suspend();
 }
 
+void Block::warpgroup_operation(Site place, const WarpgroupOperands& operands) {
+  Thread& self = *current_;
+  const unsigned group = self.linear / kWarpgroup, first = group * kWarpgroup;
+  if (first + kWarpgroup > count_)
+    fail(Fault::warp,
+         "wgmma: of the warpgroup the block has only " + std::to_string(count_ - first) + " threads", place);
+  for (unsigned i = first; (exited_ > 0 || at_barrier_ > 0) && i < first + kWarpgroup; ++i) {
+    if (threads_[i].waiting == Waiting::exited)
+      fail(Fault::warp, "wgmma: a thread of the warpgroup has ended", place);
+    if (threads_[i].waiting == Waiting::at_barrier)
+      fail(Fault::warp,
+           "wgmma: a thread of the warpgroup waits at __syncthreads in line " +
+               std::to_string(threads_[i].line),
+           place);
+  }
+  Arrivals& arrivals = in_warpgroup_[group];
+  if (arrivals.count == 0) arrivals = {.place = place, .operands = operands};
+  if (arrivals.place.line != place.line || arrivals.operands != operands)
+    fail(Fault::warp,
+         "wgmma: other threads of the warpgroup are at the one in line " +
+             std::to_string(arrivals.place.line) +
+             (arrivals.operands != operands ? ", with other descriptors" : ""),
+         place);
+  self.waiting = Waiting::in_warpgroup;
+  self.file = place.file;
+  self.line = place.line;
+  if (++arrivals.count == kWarpgroup) {
+    arrivals.count = 0;
+    for (unsigned i = first; i < first + kWarpgroup; ++i) threads_[i].waiting = Waiting::no;
+    make_ready(first / kWarp, kWarpgroup / kWarp);
+  }
+  suspend();
+}
+
 Report Block::describe(const Thread& thread, Fault kind, std::string detail, Place place) const {
   Report report{kind, function_name(job_->kernel), {}, {}, std::move(place), std::move(detail)};
   const uint3 block = unflatten(number_, job_->grid), t = thread.index;
@@ -381,6 +422,15 @@ void Block::report_deadlock() {
     fail_at(t, Fault::warp,
             std::string(operation_name(t.kind)) + " in line " + std::to_string(t.line) +
                 " waits for lanes that never come: " + lane_list(absent),
+            Site{t.file, t.line});
+  }
+  for (unsigned i = 0; i < count_; ++i) {
+    const Thread& t = threads_[i];
+    if (t.waiting != Waiting::in_warpgroup) continue;
+    fail_at(t, Fault::warp,
+            "wgmma in line " + std::to_string(t.line) + " waits for " +
+                std::to_string(kWarpgroup - in_warpgroup_[i / kWarpgroup].count) +
+                " threads of its warpgroup that never come",
             Site{t.file, t.line});
   }
   const auto* waiting = &threads_[0];

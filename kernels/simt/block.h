@@ -1,6 +1,7 @@
 #pragma once
 // One block of a launch: its threads as fibers of one host thread, its barriers and warp operations.
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
@@ -10,6 +11,7 @@
 #include "kernels/simt/checker.h"
 #include "kernels/simt/faults.h"
 #include "kernels/simt/fiber.h"
+#include "kernels/simt/products.h"
 #include "kernels/simt/symbols.h"
 #include "kernels/simt/vector_types.h"
 
@@ -21,7 +23,7 @@ constexpr int warpSize = 32;
 
 namespace signet::simt {
 
-constexpr unsigned kWarp = 32;
+constexpr unsigned kWarp = 32, kWarpgroup = 4 * kWarp;
 constexpr unsigned kMaxThreads = 1024;
 constexpr size_t kMaxDynamicShared = 227 << 10;
 
@@ -52,8 +54,8 @@ struct PendingCopy {
   unsigned bytes = 0, group = 0;
 };
 
-enum class Waiting : uint8_t { no, at_barrier, in_warp, exited };
-enum class WarpKind : uint8_t { sync, shuffle, vote, ldmatrix, mma };
+enum class Waiting : uint8_t { no, at_barrier, in_warp, in_warpgroup, exited };
+enum class WarpKind : uint8_t { sync, shuffle, vote, ldmatrix, mma, wgmma };
 
 struct Thread {
   Context context;
@@ -70,10 +72,14 @@ struct Thread {
   int vote = 0;
   unsigned groups = 0;  ///< of cp.async that were committed
   std::vector<PendingCopy> copies;
+  Products products;
 };
 
 /// Computes a warp operation once all lanes of the mask have arrived: payloads[lane] is what that lane gave.
 using WarpCompute = void (*)(void* const* payloads, unsigned mask);
+
+/// What an operation of a warpgroup is given: the descriptors of a wgmma.
+using WarpgroupOperands = std::array<uint64_t, 2>;
 
 enum class BarrierVote : uint8_t { none, count, all, any };
 
@@ -88,6 +94,8 @@ class Block {
   // Called by the current thread.
   int barrier(Site place, BarrierVote vote, int value);
   void warp_operation(WarpKind kind, unsigned mask, Site place, void* payload, WarpCompute compute);
+  /// Waits for the 128 threads of the caller's warpgroup, which must all give the same operands.
+  void warpgroup_operation(Site place, const WarpgroupOperands& operands);
   /// Reports, ends the launch, and never returns to the thread.
   [[noreturn]] void fail(Fault kind, std::string detail, Place place = {});
   [[noreturn]] void fail_at(const Thread& thread, Fault kind, std::string detail, Place place = {});
@@ -108,6 +116,7 @@ class Block {
   void leave_all();
   Thread* next();
   void make_all_ready();
+  void make_ready(unsigned first, unsigned count);
   uint64_t random();
   unsigned random_below(unsigned bound);
   void check_red_zones();
@@ -126,6 +135,12 @@ class Block {
   std::vector<Thread> threads_;
   std::vector<Thread*> ready_;                  // the last one runs next
   uint32_t in_warp_[kMaxThreads / kWarp] = {};  // lanes that wait in a warp operation
+  struct Arrivals {
+    unsigned count = 0;
+    Site place;  // of the first
+    WarpgroupOperands operands = {};
+  };
+  Arrivals in_warpgroup_[kMaxThreads / kWarpgroup];
   std::vector<char> shared_memory_;
   char* shared_ = nullptr;
 };

@@ -73,6 +73,21 @@ std::string thread_text(const Job& job, unsigned linear) {
                      std::to_string(linear / (b.x * b.y)) + ")");
 }
 
+/// Sets a flag until the end of the scope; where that is left for good, by a report, begin_block does.
+class Busy {
+ public:
+  explicit Busy(bool& flag) : flag_(flag), before_(flag) { flag_ = true; }
+  ~Busy() { flag_ = before_; }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  bool& flag_;
+  bool before_;
+};
+
+constexpr size_t kUnit = 16;  // bytes in which products read
+
 class StripeLock {
  public:
   explicit StripeLock(std::atomic_flag& flag) : flag_(flag) {
@@ -93,14 +108,21 @@ BlockChecker::BlockChecker()
     : states_(kMaxDynamicShared + thread_local_map().bytes(), State::unwritten),
       cells_(states_.size() / 4 + 1),
       used_(checked_shared_variables().size()),
-      copy_sites_(cells_.size()) {}
+      copy_sites_(cells_.size()),
+      unfinished_reads_(kMaxDynamicShared / kUnit),
+      product_sites_(unfinished_reads_.size()),
+      fences_(kMaxThreads),
+      fences_before_(states_.size()) {}
 
 void BlockChecker::begin_block(Block& block) {
   block_ = &block;
+  busy_ = false;
   first_stamp_ = block.job().first_stamp;
   stamp_ = first_stamp_ + uint32_t(block.number());
   clocks_.begin_block();
   std::fill_n(states_.begin(), block.job().shared_bytes, State::unwritten);
+  std::fill_n(unfinished_reads_.begin(), (block.job().shared_bytes + kUnit - 1) / kUnit, 0u);
+  for (unsigned i = 0; i < block.threads(); ++i) fences_[i].clear();
   for (const size_t i : used_list_) {
     const SharedVariable& v = checked_shared_variables()[i];
     std::fill_n(states_.begin() + int64_t(kMaxDynamicShared + v.offset), v.bytes, State::unwritten);
@@ -125,9 +147,10 @@ void BlockChecker::fail(Fault kind, std::string detail, const void* site) {
 }
 
 void BlockChecker::access(const void* address, size_t bytes, Access kind, const void* site) {
+  const Busy busy(busy_);
   const char* const p = static_cast<const char*>(address);
   Thread& thread = block_->current();
-  if (size_t(p - thread.stack.base) < kStackBytes) return;  // the thread's own variables
+  if (size_t(p - thread.stack.base) < kStackBytes) return register_access(thread, p, bytes, kind, site);
   if (bytes <= 16 && std::has_single_bit(bytes) && reinterpret_cast<uintptr_t>(p) % bytes != 0)
     fail(Fault::misaligned,
          std::string(verb(kind)) + " " + std::to_string(bytes) +
@@ -141,6 +164,20 @@ void BlockChecker::access(const void* address, size_t bytes, Access kind, const 
   if (!shared.valid) return;
   if (counts_) counts_->count(thread.linear, Space::shared, p, bytes, kind, site);
   shared_access(shared.first, bytes, kind, site_of(site));
+}
+
+void BlockChecker::register_access(Thread& thread, const char* address, size_t bytes, Access kind,
+                                   const void* site) {
+  for (const Sums& sums : thread.products.sums) {
+    const auto* first = reinterpret_cast<const char*>(sums.registers);
+    if (address >= first + sums.values.size() * sizeof(float) || address + bytes <= first) continue;
+    if (sums.pending > 0)
+      fail(Fault::unfinished_product,
+           std::string(verb(kind)) + " a sum that the wgmma in line " + std::to_string(sums.site.line) +
+               " has not been waited to make",
+           site);
+    thread.products.ordered = false;
+  }
 }
 
 // Of memory that is no device memory: shared memory, or what is not the kernel's business.
@@ -195,6 +232,18 @@ BlockChecker::SharedBytes BlockChecker::shared_bytes(const char* p, size_t bytes
 }
 
 void BlockChecker::shared_access(size_t first, size_t bytes, Access kind, uint32_t site) {
+  if (kind != Access::read) {
+    const size_t end = std::min(first + bytes, kMaxDynamicShared);
+    for (size_t unit = first / kUnit; unit * kUnit < end; ++unit) {
+      if (unfinished_reads_[unit] == 0) continue;
+      fail(Fault::unfinished_product,
+           std::string(verb(kind)) + " shared memory that the wgmma of " +
+               line_text(place_of(address_of(product_sites_[unit]))) + " has not been waited to read",
+           address_of(site));
+    }
+    const auto fences = uint32_t(fences_[block_->current().linear].size());
+    std::fill_n(fences_before_.begin() + int64_t(first), bytes, fences);
+  }
   for (size_t i = first; i < first + bytes; ++i) {
     if (states_[i] == State::in_flight)
       fail(Fault::unfinished_copy,
@@ -303,6 +352,7 @@ void BlockChecker::report_race(Access kind, uint32_t site, Fault race) {
 }
 
 void BlockChecker::copy_issued(void* to, const void* from, size_t bytes, const void* site) {
+  const Busy busy(busy_);
   if (from) access(from, bytes, Access::read, site);
   const auto* p = static_cast<const char*>(to);
   if (is_device_address(p)) fail(Fault::out_of_bounds, "cp.async to global memory", site);
@@ -316,9 +366,43 @@ void BlockChecker::copy_issued(void* to, const void* from, size_t bytes, const v
 
 // The bytes arrive while the thread waits for them: the write is as late as that.
 void BlockChecker::copy_arrived(void* to, size_t bytes) {
+  const Busy busy(busy_);
   const size_t first = shared_bytes(static_cast<const char*>(to), bytes, Access::write, nullptr).first;
   std::fill_n(states_.begin() + int64_t(first), bytes, State::written);
   shared_access(first, bytes, Access::write, copy_sites_[first / 4]);
+}
+
+void BlockChecker::product_started(size_t unit, const void* site) {
+  const Busy busy(busy_);
+  shared_access(unit, kUnit, Access::read, site_of(site));
+  // The thread that wrote a byte must have executed a fence since then, and that must come before this.
+  for (size_t i = unit; i < unit + kUnit; ++i) {
+    Cell& cell = cells_[i / 4];
+    const Touch& write = cell.split ? splits_.bytes_of(cell, i / 4)[i % 4].write : cell.write;
+    const std::vector<uint32_t>& fences = fences_[write.thread];
+    const size_t next = fences_before_[i];
+    if (next < fences.size() && ordered({.stamp = stamp_, .clock = fences[next], .thread = write.thread}))
+      continue;
+    fail(Fault::unfenced_product,
+         "reads what " + thread_text(block_->job(), write.thread) + " wrote in " +
+             line_text(place_of(address_of(write.site))) +
+             ", with no fence.proxy.async of that thread between, followed by a barrier",
+         site);
+  }
+  ++unfinished_reads_[unit / kUnit];
+  product_sites_[unit / kUnit] = site_of(site);
+}
+
+// The reading may take as long as the thread waits for it.
+void BlockChecker::product_finished(size_t unit, const void* site) {
+  const Busy busy(busy_);
+  --unfinished_reads_[unit / kUnit];
+  shared_access(unit, kUnit, Access::read, site_of(site));
+}
+
+void BlockChecker::proxy_fence() {
+  const unsigned thread = block_->current().linear;
+  fences_[thread].push_back(clocks_.clock(thread));
 }
 
 Checker& checker_of_this_thread() {

@@ -19,11 +19,19 @@ class BlockChecker final : public Checker {
 
   void begin_block(Block& block) override;
   void end_block(Block& block) override;
+  /// An access that the compiler tells of. What the checker itself does goes unheeded: the linker may have
+  /// given it the kernels' copy of a function of the library.
+  void observe(const void* address, size_t bytes, Access kind, const void* site) {
+    if (!busy_) access(address, bytes, kind, site);
+  }
   void barrier(Block&) override { clocks_.block_met(); }
   void warp_barrier(Block& block, unsigned warp, unsigned mask) override;
   void access(const void* address, size_t bytes, Access kind, const void* site) override;
   void copy_issued(void* to, const void* from, size_t bytes, const void* site) override;
   void copy_arrived(void* to, size_t bytes) override;
+  void product_started(size_t unit, const void* site) override;
+  void product_finished(size_t unit, const void* site) override;
+  void proxy_fence() override;
 
  private:
   enum class State : uint8_t { unwritten, written, in_flight };
@@ -35,6 +43,8 @@ class BlockChecker final : public Checker {
   };
 
   SharedBytes shared_bytes(const char* address, size_t bytes, Access kind, const void* site);
+  /// Of the thread's own variables, among which are the sums of its products.
+  void register_access(Thread& thread, const char* address, size_t bytes, Access kind, const void* site);
   void shared_access(size_t first, size_t bytes, Access kind, uint32_t site);
   void global_access(const char* address, size_t bytes, Access kind, const void* site);
   /// Records the access; false, with conflict_ set, if an earlier one is not ordered before it.
@@ -44,6 +54,7 @@ class BlockChecker final : public Checker {
   [[noreturn]] void fail(Fault kind, std::string detail, const void* site);
 
   Block* block_ = nullptr;
+  bool busy_ = false;
   uint32_t first_stamp_ = 0, stamp_ = 0;
   bool races_ = true;
   Clocks clocks_;
@@ -55,6 +66,12 @@ class BlockChecker final : public Checker {
   std::vector<bool> used_;  // static shared variables that this block has touched
   std::vector<size_t> used_list_;
   std::vector<uint32_t> copy_sites_;  // of the cp.async whose destination a shared word is
+  // What wgmma reads past the path of loads and stores: of each unit of 16 bytes how many products have yet
+  // to be waited for, and where the latest began; when each thread has executed fence.proxy.async; and how
+  // many of those the thread had executed that wrote a byte last.
+  std::vector<uint32_t> unfinished_reads_, product_sites_;
+  std::vector<std::vector<uint32_t>> fences_;
+  std::vector<uint32_t> fences_before_;
   RequestCounts* counts_ = nullptr;
 };
 

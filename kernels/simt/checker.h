@@ -26,6 +26,12 @@ class Checker {
   /// A cp.async of the current thread is issued, with its source (null: zeros are written), and has arrived.
   virtual void copy_issued(void* to, const void* from, size_t bytes, const void* site) = 0;
   virtual void copy_arrived(void* to, size_t bytes) = 0;
+  /// The current thread's warp reads 16 bytes of dynamic shared memory, from `unit` on, at some time between
+  /// the start of a wgmma and the time at which this thread has waited for it.
+  virtual void product_started(size_t unit, const void* site) = 0;
+  virtual void product_finished(size_t unit, const void* site) = 0;
+  /// A fence.proxy.async of the current thread.
+  virtual void proxy_fence() = 0;
 };
 
 /// The calling host thread's checker.

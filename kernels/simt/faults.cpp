@@ -22,6 +22,12 @@ const char* fault_name(Fault fault) {
       return "global-memory race";
     case Fault::unfinished_copy:
       return "access to an unfinished cp.async";
+    case Fault::unfinished_product:
+      return "access to an unfinished wgmma";
+    case Fault::unfenced_product:
+      return "wgmma without a fence";
+    case Fault::unmodelled:
+      return "beyond the simulated device";
     case Fault::stopped:
       return "stopped by the kernel";
     case Fault::api:

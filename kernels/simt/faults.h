@@ -9,17 +9,20 @@
 namespace signet::simt {
 
 enum class Fault : uint8_t {
-  launch,           ///< a launch that a device would refuse
-  barrier,          ///< __syncthreads that not every thread of the block reaches, or not the same one
-  warp,             ///< a warp operation whose mask and lanes do not agree
-  out_of_bounds,    ///< an access outside every allocation or shared variable, or to freed memory
-  misaligned,       ///< an address that is no multiple of the access's size
-  unwritten,        ///< a read of memory that nothing has written
-  shared_race,      ///< two threads of a block touch shared memory, one writing, with no barrier between
-  global_race,      ///< two threads of a launch touch global memory, one writing, with nothing between
-  unfinished_copy,  ///< an access to the destination of a cp.async before it has been waited for
-  stopped,          ///< __trap or a failed assertion
-  api,              ///< a wrong call of the runtime: a double free, say
+  launch,              ///< a launch that a device would refuse
+  barrier,             ///< __syncthreads that not every thread of the block reaches, or not the same one
+  warp,                ///< a warp operation whose mask and lanes do not agree
+  out_of_bounds,       ///< an access outside every allocation or shared variable, or to freed memory
+  misaligned,          ///< an address that is no multiple of the access's size
+  unwritten,           ///< a read of memory that nothing has written
+  shared_race,         ///< two threads of a block touch shared memory, one writing, with no barrier between
+  global_race,         ///< two threads of a launch touch global memory, one writing, with nothing between
+  unfinished_copy,     ///< an access to the destination of a cp.async before it has been waited for
+  unfinished_product,  ///< an access to the sums or matrices of a wgmma before it has been waited for
+  unfenced_product,    ///< a wgmma that no fence orders after writes to its matrices or use of its sums
+  unmodelled,          ///< something that a device may do and the simulated one does not
+  stopped,             ///< __trap or a failed assertion
+  api,                 ///< a wrong call of the runtime: a double free, say
 };
 
 /// The name that reports print, e.g. "shared-memory race".

@@ -15,7 +15,7 @@ using signet::simt::Access;
 inline void observe(const void* address, size_t bytes, Access kind, const void* site) {
   auto* block = signet::simt::current_block;
   if (!block || !block->checker()) return;
-  static_cast<signet::simt::BlockChecker*>(block->checker())->access(address, bytes, kind, site);
+  static_cast<signet::simt::BlockChecker*>(block->checker())->observe(address, bytes, kind, site);
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
       Call::run, std::move(call), sizeof(Call));
 }
 
-/// The block's dynamic shared memory, aligned to 16 bytes.
+/// The block's dynamic shared memory, aligned to 1024 bytes.
 template <class T>
 [[gnu::always_inline]] inline T* dynamic_shared() {
   return reinterpret_cast<T*>(simt::dynamic_shared_memory());

@@ -16,6 +16,7 @@
 #include "kernels/simt/runtime_api.h"
 #include "kernels/simt/vector_types.h"
 #include "kernels/simt/warp.h"
+#include "kernels/simt/wgmma.h"
 
 namespace signet::cuda {
 

@@ -77,13 +77,19 @@ TEST_CASE("wrong waiting is caught") {
   check_all("waits.cu", wrong_waits());
 }
 
+TEST_CASE("wrong products of warpgroups are caught") {
+  check_all("products.cu", wrong_products());
+}
+
 TEST_CASE("kernels that are right are left alone") {
   simt::keep_byte_states();
-  for (const WrongKernel& kernel : right_kernels()) {
-    for (uint64_t seed = 0; seed < 4; ++seed) {
-      simt::set_schedule_seed(seed);
-      const std::optional<simt::Report> report = run(kernel);
-      CHECK_MESSAGE(!report, (report ? report->text() : ""));
+  for (const std::span<const WrongKernel> kernels : {right_kernels(), right_products()}) {
+    for (const WrongKernel& kernel : kernels) {
+      for (uint64_t seed = 0; seed < 4; ++seed) {
+        simt::set_schedule_seed(seed);
+        const std::optional<simt::Report> report = run(kernel);
+        CHECK_MESSAGE(!report, (report ? report->text() : ""));
+      }
     }
   }
   simt::set_schedule_seed(0);

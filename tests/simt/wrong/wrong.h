@@ -24,7 +24,9 @@ struct WrongKernel {
 std::span<const WrongKernel> wrong_bounds();
 std::span<const WrongKernel> wrong_races();
 std::span<const WrongKernel> wrong_waits();
+std::span<const WrongKernel> wrong_products();
 /// Kernels that come near to such mistakes and make none.
 std::span<const WrongKernel> right_kernels();
+std::span<const WrongKernel> right_products();
 
 }  // namespace signet::test
