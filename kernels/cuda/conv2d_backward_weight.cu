@@ -69,7 +69,7 @@ struct Slices {
 
 /// As many slices as are wanted, if they are whole tiles.
 inline Slices slices_of(const Conv2dShape& s) {
-  constexpr int64_t kWholeTile = 32;
+  constexpr int64_t kWholeTile = 64;  // the deepest
   const int64_t pixels = s.batch * s.out_height() * s.out_width();
   const int64_t columns = s.kernel_height * s.kernel_width * s.in_channels;
   const int64_t tiles = ceil_div(s.out_channels, 64) * ceil_div(columns, 64);

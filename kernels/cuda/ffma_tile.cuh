@@ -21,6 +21,7 @@ template <class Tile, Layout kLayoutA, Layout kLayoutB>
 class FfmaTile {
  public:
   static constexpr int kRows = Tile::kWarpRows / 8, kPacks = Tile::kWarpColumns / 16;
+  static constexpr bool kAsynchronous = false;
 
   /// Asked of the compiler: a multiprocessor's 12 warps may have 168 registers each. Where both operands are
   /// row-major a block of 4 x 4 is held whole before it is used, and 8 warps may have 255.

@@ -10,6 +10,10 @@
 //   multiply       │0  1  2  3 ...                multiplied is there, and that everybody is done
 //   waits for      │0  1  2  3 ...                with the stage that the next copy overwrites
 //
+// A warpgroup's multiplication goes on beside its threads (wgmma_tile.cuh). There the copies of a step start
+// when its multiplication has, and the threads wait for that before they come to the next step's barrier;
+// between the two, another block of the multiprocessor multiplies.
+//
 // A problem describes a product; it is the kernel's only parameter:
 //   A, B                      the sources of gather.cuh, of the same elements; rows of B are columns of C
 //   kLayoutA, kLayoutB        the order of their tiles: the axis along which memory is contiguous
@@ -28,6 +32,7 @@
 #include "kernels/cuda/mma_tile.cuh"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/stream.cuh"
+#include "kernels/cuda/wgmma_tile.cuh"
 
 namespace signet::cuda::implicit_gemm {
 
@@ -133,14 +138,8 @@ __device__ __forceinline__ void store_pack(const Output<act>& out, int64_t place
   }
 }
 
-/// Blocks: x numbers the tiles of C, columns first, so that blocks that run together share rows of A; y the
-/// parts.
-template <class Tile, template <class, Layout, Layout> class WarpTile, int kCopy, class Problem>
-__global__ void __launch_bounds__(Tile::kThreads,
-                                  WarpTile<Tile, Problem::kLayoutA, Problem::kLayoutB>::kResidentBlocks)
-    multiply_kernel(const Problem given) {
-  Problem problem = given;
-  problem.select(int(blockIdx.y));
+template <class Tile, class Sums, int kCopy, class Problem>
+__device__ __forceinline__ void multiply_tile(const Problem& problem) {
   const int tiles_along_columns = (problem.columns + Tile::kColumns - 1) / Tile::kColumns;
   const int first_row = int(blockIdx.x) / tiles_along_columns * Tile::kRows;
   const int first_column = int(blockIdx.x) % tiles_along_columns * Tile::kColumns;
@@ -164,17 +163,23 @@ __global__ void __launch_bounds__(Tile::kThreads,
   for (int stage = 0; stage < Tile::kStages - 1; ++stage)
     start_copy(stage, problem.k_begin + stage * Tile::kDepth);
 
-  WarpTile<Tile, Problem::kLayoutA, Problem::kLayoutB> sums;
+  Sums sums;
   int stage = 0, free_stage = Tile::kStages - 1;
   for (int k = problem.k_begin; k < problem.k_end; k += Tile::kDepth) {
     ptx::cp_async_wait<Tile::kStages - 2>();
+    if constexpr (Sums::kAsynchronous) {
+      ptx::fence_proxy_async();
+      ptx::wgmma_wait<0>(sums.sums());  // for the last step's multiplication
+    }
     __syncthreads();
-    start_copy(free_stage, k + (Tile::kStages - 1) * Tile::kDepth);
-    const int tile = stage * Tile::kStageElements;
+    const int next = k + (Tile::kStages - 1) * Tile::kDepth, tile = stage * Tile::kStageElements;
+    if constexpr (!Sums::kAsynchronous) start_copy(free_stage, next);
     sums.multiply(stages, tile, tile + Tile::kRows * Tile::kDepth);
+    if constexpr (Sums::kAsynchronous) start_copy(free_stage, next);
     free_stage = stage;
     stage = stage + 1 == Tile::kStages ? 0 : stage + 1;
   }
+  if constexpr (Sums::kAsynchronous) ptx::wgmma_wait<0>(sums.sums());
 
 #pragma unroll
   for (int i = 0; i < sums.kRows; ++i) {
@@ -186,6 +191,22 @@ __global__ void __launch_bounds__(Tile::kThreads,
       const Pack<float, 4> sum = sums.pack(i, pack);  // by all lanes, which may exchange sums
       if (place >= 0 && count > 0) store_pack(problem.out, place + column, column, count, sum);
     }
+  }
+}
+
+/// Blocks: x numbers the tiles of C, columns first, so that blocks that run together share rows of A; y the
+/// parts.
+template <class Tile, template <class, Layout, Layout> class WarpTile, int kCopy, class Problem>
+__global__ void __launch_bounds__(Tile::kThreads,
+                                  WarpTile<Tile, Problem::kLayoutA, Problem::kLayoutB>::kResidentBlocks)
+    multiply_kernel(const Problem given) {
+  using Sums = WarpTile<Tile, Problem::kLayoutA, Problem::kLayoutB>;
+  if constexpr (Sums::kAsynchronous && !ptx::kHasWgmma) {
+    __trap();
+  } else {
+    Problem problem = given;
+    problem.select(int(blockIdx.y));
+    multiply_tile<Tile, Sums, kCopy>(problem);
   }
 }
 
@@ -217,31 +238,61 @@ struct TileTag {
   using type = Tile;
 };
 
-/// The table of tiles. Calls run(TileTag<Tile>()) with the largest tile that fits the product: no more than
-/// half of its rows or columns empty, and enough of it to keep the device busy; or with the tile that
-/// tile_choice() names. The choice changes no bit of the result.
+/// The table of tiles.
 ///
 /// A multiprocessor holds 65536 registers and from 100 KB of shared memory on (sm_86, sm_89). The tiles leave
 /// room for two blocks of the large tile and three or four of the others, so that one multiplies while
 /// another waits; docs/kernels-static.md has what ptxas made of them. They are 64 bytes deep, whatever the
 /// elements.
-template <class Element, bool kTensorCores, class Run>
-void choose_tile(int64_t rows, int64_t columns, int64_t parts, const Run& run) {
-  constexpr int kDepth = 64 / int(sizeof(Element));
+template <class Element, bool kTensorCores>
+struct WarpTiles {
+  static constexpr int kDepth = 64 / int(sizeof(Element));
   //                           rows columns      of a warp: rows columns, stages
   using Large = Tile<Element, 128, 128, kDepth, 64, kTensorCores ? 64 : 32, 3>;
   using Narrow = Tile<Element, 128, 64, kDepth, 64, 32, 3>;
   using Small = Tile<Element, 64, 64, kDepth, 32, 32, 4>;
-  TileChoice choice = tile_choice();
-  if (choice == TileChoice::automatic) {
-    choice = rows <= 64                                                                   ? TileChoice::small
-             : columns > 64 && count_blocks<Large>(rows, columns, parts) >= kEnoughBlocks ? TileChoice::large
-             : count_blocks<Narrow>(rows, columns, parts) >= kEnoughBlocks                ? TileChoice::narrow
-                                                                                          : TileChoice::small;
+};
+
+/// On sm_90 there are 227 KB: room for two blocks of the large and of the narrow tile, for three of the
+/// small.
+struct WarpgroupTiles {
+  using Large = Tile<BFloat16, 128, 128, 64, 16, 128, 3>;
+  using Narrow = Tile<BFloat16, 128, 64, 64, 16, 64, 4>;
+  using Small = Tile<BFloat16, 64, 64, 64, 16, 64, 4>;
+};
+
+/// Calls run(TileTag<Tile>()) with the largest tile that fits the product: no more than half of its rows or
+/// columns empty, and enough of it to keep the device busy; or with the tile of the size that tile_choice()
+/// names. The choice changes no bit of the result.
+template <class Tiles, class Run>
+void choose_tile(int64_t rows, int64_t columns, int64_t parts, const Run& run) {
+  using Large = typename Tiles::Large;
+  using Narrow = typename Tiles::Narrow;
+  switch (tile_choice()) {
+    case TileChoice::automatic:
+      break;
+    case TileChoice::small:
+    case TileChoice::warpgroup_small:
+      return run(TileTag<typename Tiles::Small>());
+    case TileChoice::narrow:
+    case TileChoice::warpgroup_narrow:
+      return run(TileTag<Narrow>());
+    case TileChoice::large:
+    case TileChoice::warpgroup_large:
+      return run(TileTag<Large>());
   }
-  if (choice == TileChoice::large) return run(TileTag<Large>());
-  if (choice == TileChoice::narrow) return run(TileTag<Narrow>());
-  run(TileTag<Small>());
+  if (rows > 64 && columns > 64 && count_blocks<Large>(rows, columns, parts) >= kEnoughBlocks)
+    return run(TileTag<Large>());
+  if (rows > 64 && count_blocks<Narrow>(rows, columns, parts) >= kEnoughBlocks) return run(TileTag<Narrow>());
+  run(TileTag<typename Tiles::Small>());
+}
+
+/// Whether warpgroups multiply bfloat16. Size has no say in it, so that an image has the same bits in any
+/// batch.
+inline bool use_warpgroups() {
+  const TileChoice choice = tile_choice();
+  if (choice == TileChoice::automatic) return !kSimulated && has_warpgroups();
+  return choice >= TileChoice::warpgroup_small && has_warpgroups();
 }
 
 /// Where channels or pointers rule out copies of 16 bytes. The depth of 16 keeps the addresses that a thread
@@ -255,18 +306,17 @@ void launch_multiply(const Problem& problem, int parts) {
          dim3(unsigned(Tile::kThreads)), size_t(Tile::kSharedBytes), current_stream(), problem);
 }
 
-template <bool kTensorCores, template <class, Layout, Layout> class WarpTile, class Problem>
+template <class Tiles, template <class, Layout, Layout> class WarpTile, class Problem>
 void multiply_packs(const Problem& problem, int parts) {
-  using Element = typename Problem::A::Element;
-  choose_tile<Element, kTensorCores>(problem.rows, problem.columns, parts, [&]<class Tile>(TileTag<Tile>) {
-    launch_multiply<Tile, WarpTile, kPackOf<Element>>(problem, parts);
+  choose_tile<Tiles>(problem.rows, problem.columns, parts, [&]<class Tile>(TileTag<Tile>) {
+    launch_multiply<Tile, WarpTile, kPackOf<typename Tile::Element>>(problem, parts);
   });
 }
 
 template <bool kTensorCores, template <class, Layout, Layout> class WarpTile, class Problem>
 void multiply_floats(const Problem& problem, int parts, bool aligned) {
   if (aligned) {
-    multiply_packs<kTensorCores, WarpTile>(problem, parts);
+    multiply_packs<WarpTiles<float, kTensorCores>, WarpTile>(problem, parts);
   } else {
     launch_multiply<UnalignedTile, WarpTile, 1>(problem, parts);
   }
@@ -277,7 +327,8 @@ void multiply_floats(const Problem& problem, int parts, bool aligned) {
 template <class Problem>
 void multiply(const Problem& problem, int parts, bool aligned) {
   if constexpr (std::is_same_v<typename Problem::A::Element, BFloat16>) {
-    multiply_packs<true, LdmatrixTile>(problem, parts);
+    if (use_warpgroups()) return multiply_packs<WarpgroupTiles, WgmmaTile>(problem, parts);
+    multiply_packs<WarpTiles<BFloat16, true>, LdmatrixTile>(problem, parts);
   } else {
     switch (usable_math()) {
       case MatrixMath::f32:

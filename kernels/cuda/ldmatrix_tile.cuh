@@ -21,10 +21,20 @@
 
 namespace signet::cuda::implicit_gemm {
 
+/// Four neighbours of a row, of which D has given lane t two: `low` in the first 8 of 16 columns, `high` in
+/// the others. All lanes of the warp call it.
+__device__ __forceinline__ Pack<float, 4> exchange_pairs(const float* low, const float* high, int t) {
+  const bool odd = t % 2 != 0;
+  const float first = shuffle_xor(odd ? low[0] : high[0], 1), second = shuffle_xor(odd ? low[1] : high[1], 1);
+  if (odd) return {first, second, high[0], high[1]};
+  return {low[0], low[1], first, second};
+}
+
 template <class Tile, Layout kLayoutA, Layout kLayoutB>
 class LdmatrixTile {
  public:
   static constexpr int kRows = Tile::kWarpRows / 8, kPacks = Tile::kWarpColumns / 16;
+  static constexpr bool kAsynchronous = false;
 
   /// Asked of the compiler, which needs no limit to leave room for two blocks.
   static constexpr int kResidentBlocks = 1;
@@ -61,12 +71,8 @@ class LdmatrixTile {
 
   /// All lanes of the warp call it.
   __device__ __forceinline__ Pack<float, 4> pack(int i, int pack) const {
-    const float *low = sum_[i / 2][2 * pack] + 2 * (i % 2), *high = sum_[i / 2][2 * pack + 1] + 2 * (i % 2);
-    const bool odd = place_.t % 2 != 0;
-    const float first = shuffle_xor(odd ? low[0] : high[0], 1),
-                second = shuffle_xor(odd ? low[1] : high[1], 1);
-    if (odd) return {first, second, high[0], high[1]};
-    return {low[0], low[1], first, second};
+    const auto* both = sum_[i / 2] + 2 * pack;
+    return exchange_pairs(both[0] + 2 * (i % 2), both[1] + 2 * (i % 2), place_.t);
   }
 
  private:

@@ -75,6 +75,7 @@ template <class Number, class Tile, Layout kLayoutA, Layout kLayoutB>
 class MmaTile {
  public:
   static constexpr int kRows = Tile::kWarpRows / 8, kPacks = Tile::kWarpColumns / 16;
+  static constexpr bool kAsynchronous = false;
 
   /// Asked of the compiler, which needs no limit to leave room for two blocks.
   static constexpr int kResidentBlocks = 1;

@@ -35,15 +35,16 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
   SIGNET_CUDA_CHECK(cudaGetLastError());
 }
 
-/// The block's dynamic shared memory, aligned to 16 bytes.
+/// The block's dynamic shared memory, aligned to 1024 bytes.
 template <class T>
 __device__ T* dynamic_shared() {
-  extern __shared__ __align__(16) unsigned char dynamic_shared_bytes[];
+  extern __shared__ __align__(1024) unsigned char dynamic_shared_bytes[];
   return reinterpret_cast<T*>(dynamic_shared_bytes);
 }
 
 namespace ptx {
 
+/// The address of shared memory among the block's own, as instructions take it.
 __device__ inline uint32_t shared_address(const void* pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
@@ -158,3 +159,5 @@ __device__ inline void mma_bf16_16x8x16(float (&d)[4], const uint32_t (&a)[4], c
 
 }  // namespace ptx
 }  // namespace signet::cuda
+
+#include "kernels/cuda/nvcc_wgmma.cuh"

@@ -172,6 +172,13 @@ void set_tile_choice(TileChoice choice) {
 TileChoice tile_choice() {
   return chosen_tile;
 }
+bool has_warpgroups() {
+  if (kSimulated || !kBuiltForSm90a) return kSimulated;
+  int device = 0;
+  SIGNET_CUDA_CHECK(cudaGetDevice(&device));
+  return attribute(cudaDevAttrComputeCapabilityMajor, device) == 9 &&
+         attribute(cudaDevAttrComputeCapabilityMinor, device) == 0;
+}
 
 void set_conv_choice(ConvChoice choice) {
   chosen_conv = choice;

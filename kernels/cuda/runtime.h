@@ -22,13 +22,28 @@ enum class MatrixMath : uint8_t { f32, tf32, bf16 };
 void set_matrix_math(MatrixMath math);
 MatrixMath matrix_math();
 
-/// Which part of a product a block of threads computes; the results are the same to the bit. `automatic`
-/// picks by the product's size; the others are for tests, and for measuring which is best on a card.
-enum class TileChoice : uint8_t { automatic, small, narrow, large };
+/// Which part of a product a block of threads computes: 64x64, 128x64 or 128x128, by warps, or where operands
+/// are bfloat16 and has_warpgroups(), by warpgroups (else by warps all the same). The size changes no bit of
+/// the result; a card may round sums of warps and of warpgroups differently. `automatic` picks the size by
+/// the product's, and warpgroups on a card that has them; the others are for tests, and for measuring which
+/// is best on a card.
+enum class TileChoice : uint8_t {
+  automatic,
+  small,
+  narrow,
+  large,
+  warpgroup_small,
+  warpgroup_narrow,
+  warpgroup_large
+};
 
 /// Of the whole process; automatic unless set.
 void set_tile_choice(TileChoice choice);
 TileChoice tile_choice();
+
+/// Whether the thread's device has the instructions of warpgroups, wgmma, and the program code for it:
+/// compute capability 9.0. A simulated device has them, and takes them when told to.
+bool has_warpgroups();
 
 /// How convolutions and their gradients by the data are computed: `winograd` where the algorithm does (3x3,
 /// stride and dilation 1, channels in fours, MatrixMath::f32), `implicit_gemm` for every shape; `automatic`

@@ -159,13 +159,14 @@ struct Tile {
   static constexpr int kStageElements = (kRows + kColumns) * kDepth;
   static constexpr int kSharedBytes = kStages * kStageElements * int(sizeof(Element));
   static_assert(kRows % kWarpRows == 0 && kColumns % kWarpColumns == 0, "whole warps");
-  static_assert(kWarpRows % 32 == 0 && kWarpColumns % 32 == 0, "a lane owns 4 rows of each 32");
   static_assert(kSharedBytes <= 99 << 10, "what a block may have on sm_86 and sm_89");
 };
 
 /// The place of this thread's warp in the block's tile, and of the lane in the warp.
 template <class Tile>
 struct WarpPlace {
+  static_assert(Tile::kWarpRows % 16 == 0 && Tile::kWarpColumns % 16 == 0, "whole instructions");
+
   int row, column;  // of the warp's first element
   int g, t;         // lane / 4, lane % 4
 

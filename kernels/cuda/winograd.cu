@@ -234,7 +234,8 @@ void multiply_points(float* sums, const float* v, const float* filters, int64_t 
       .plane_a = tiles * conv.channels,
       .plane_b = conv.channels * conv.columns,
       .plane_out = tiles * conv.columns};
-  implicit_gemm::multiply_packs<false, implicit_gemm::FfmaTile>(problem, kPoints);
+  implicit_gemm::multiply_packs<implicit_gemm::WarpTiles<float, false>, implicit_gemm::FfmaTile>(problem,
+                                                                                                 kPoints);
 }
 
 int64_t tiles_of_image(const WinogradConv& conv) {

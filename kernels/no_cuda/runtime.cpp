@@ -21,6 +21,9 @@ void set_tile_choice(TileChoice /*choice*/) {
 TileChoice tile_choice() {
   return TileChoice::automatic;
 }
+bool has_warpgroups() {
+  return false;
+}
 void set_conv_choice(ConvChoice /*choice*/) {
   refuse();
 }

@@ -1,19 +1,25 @@
 // The tiles of a device's matrix products: all of them run, whatever the product's size, and give the same
-// bits.
+// bits; those of warpgroups, where a device multiplies by them, the same among themselves.
 
 #include <doctest/doctest.h>
 
 #include "kernels/cuda/runtime.h"
 #include "tests/kernels/op_checks.h"
+#include "tests/kernels/suite.h"
 
 using namespace signet;
 using namespace signet::test;
 
 namespace {
 
+using cuda::TileChoice;
+
+constexpr TileChoice kOfWarpgroups[] = {TileChoice::warpgroup_small, TileChoice::warpgroup_narrow,
+                                        TileChoice::warpgroup_large};
+
 struct AutomaticAgain {
   ~AutomaticAgain() {
-    if (cuda::device_count() > 0) cuda::set_tile_choice(cuda::TileChoice::automatic);
+    if (cuda::device_count() > 0) cuda::set_tile_choice(TileChoice::automatic);
   }
 };
 
@@ -76,17 +82,77 @@ std::vector<OpCase> products() {
 
 TEST_CASE("the tile that a product is cut into changes no bit") {
   const AutomaticAgain automatic_again;
-  const auto check = [](const std::vector<OpCase>& ops, const auto& backend) {
+  const auto check = [](const std::vector<OpCase>& ops, const auto& backend,
+                        std::initializer_list<TileChoice> tiles) {
     for (const OpCase& op : ops) {
-      cuda::set_tile_choice(cuda::TileChoice::small);
+      cuda::set_tile_choice(*tiles.begin());
       const auto expected = output_bytes(op, backend);
-      for (const auto tile : {cuda::TileChoice::narrow, cuda::TileChoice::large}) {
+      for (const TileChoice tile : tiles) {
         cuda::set_tile_choice(tile);
         CHECK_MESSAGE(output_bytes(op, backend) == expected, backend.name, ": ", op.label(), " with tile ",
                       int(tile));
       }
     }
   };
-  for (const Backend<float>& backend : cuda_backends()) check(products(), backend);
-  for (const Backend<BFloat16>& backend : cuda_bf16_backends()) check(convolution_products(), backend);
+  constexpr auto small = TileChoice::small, narrow = TileChoice::narrow, large = TileChoice::large;
+  for (const Backend<float>& backend : cuda_backends()) check(products(), backend, {small, narrow, large});
+  for (const Backend<BFloat16>& backend : cuda_bf16_backends()) {
+    check(convolution_products(), backend, {small, narrow, large});
+    check(convolution_products(), backend, {kOfWarpgroups[0], kOfWarpgroups[1], kOfWarpgroups[2]});
+    // A card may add up the 16 products of an instruction in its own way.
+    if (cuda::device_properties(0).simulated)
+      check(convolution_products(), backend, {small, TileChoice::warpgroup_small});
+  }
+}
+
+TEST_CASE("convolutions by warpgroups agree with the reference") {
+  const AutomaticAgain automatic_again;
+  if (cuda_bf16_backends().empty()) return;
+  const Backend<BFloat16> backend = cuda_bf16_backends().front();
+  int compared = 0;
+  for (const OpCase& wide : all_cases(whole_suite(Scale::test))) {
+    if (!wide.kernel.starts_with("conv2d")) continue;
+    const OpCase op = with_bf16_inputs(wide);
+    const Expected expected = expect_bf16(op);
+    for (const TileChoice tile : kOfWarpgroups) {
+      cuda::set_tile_choice(tile);
+      const std::string failure = parity_failure(op, expected, backend, Placement::exact);
+      CHECK_MESSAGE(failure.empty(), failure, " with tile ", int(tile));
+      ++compared;
+    }
+  }
+  CHECK(compared > 300);
+}
+
+TEST_CASE("by warpgroups too an image has the same bits in any batch") {
+  const AutomaticAgain automatic_again;
+  if (cuda_bf16_backends().empty()) return;
+  const Backend<BFloat16> backend = cuda_bf16_backends().front();
+  // 81 pixels an image: in a batch it begins within a tile, and within the rows of a warp.
+  constexpr int64_t kBatch = 3;
+  Conv2dShape shape = Conv2dShape::square(kBatch, 9, 24, 40, 3, 1, 1);
+  const int64_t image = shape.in_size() / kBatch, result = shape.out_size() / kBatch;
+  Data data("batches");
+  const std::vector<double> x = data.uniform(shape.in_size()), w = data.uniform(shape.weight_size());
+  const auto convolve = [&](int64_t first, int64_t count, TileChoice tile) {
+    Conv2dShape s = shape;
+    s.batch = count;
+    const OpCase op{
+        .kernel = "conv2d_forward",
+        .args = {output("y", s.out_size()),
+                 input("x", {x.begin() + first * image, x.begin() + (first + count) * image}), input("w", w),
+                 absent("bias"), absent("residual")},
+        .call = [=](const auto& k, Pointers p) { k.conv2d_forward(p[0], p[1], p[2], p[3], p[4], false, s); }};
+    cuda::set_tile_choice(tile);
+    return output_bytes(op, backend).front();
+  };
+  const auto together = convolve(0, kBatch, TileChoice::warpgroup_large);
+  const auto bytes = ptrdiff_t(result * int64_t(sizeof(BFloat16)));
+  for (const TileChoice tile : kOfWarpgroups) {
+    for (int64_t i = 0; i < kBatch; ++i) {
+      const auto alone = convolve(i, 1, tile);
+      CHECK_MESSAGE(std::equal(alone.begin(), alone.begin() + bytes, together.begin() + i * bytes), "image ",
+                    i, " with tile ", int(tile));
+    }
+  }
 }

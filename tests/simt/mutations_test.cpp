@@ -1,6 +1,6 @@
-// Every __syncthreads, __syncwarp and cp_async_wait of the shipped kernels and of the ladder, left out one at
-// a time: an op case, or the ladder's, must then be wrong in a way that is noticed. What is not noticed is a
-// wait that the kernel does not need, or a hole in the checker.
+// Every __syncthreads, __syncwarp, cp_async_wait, and fence or wait of wgmma, of the shipped kernels and of
+// the ladder, left out one at a time: an op case, or the ladder's, must then be wrong in a way that is
+// noticed. What is not noticed is a wait that the kernel does not need, or a hole in the checker.
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -12,6 +12,7 @@
 #include <regex>
 #include <string>
 
+#include "kernels/cuda/runtime.h"
 #include "kernels/simt/faults.h"
 #include "kernels/simt/mutation.h"
 #include "kernels/simt/profile.h"
@@ -28,13 +29,14 @@ using Trial = std::function<std::string()>;
 
 std::map<simt::WaitPlace, std::string> waits_in_the_sources() {
   std::map<simt::WaitPlace, std::string> waits;
-  const std::regex wait(R"(__syncthreads\(\)|__syncwarp\(\)|cp_async_wait<)");
+  const std::regex wait(
+      R"(__syncthreads\(\)|__syncwarp\(\)|cp_async_wait<|wgmma_wait<|wgmma_fence\(|fence_proxy_async\()");
   for (const char* folder : {"cuda", "ladder"}) {
     for (const auto& entry :
          std::filesystem::directory_iterator(SIGNET_SOURCE_DIR "/kernels/" + std::string(folder))) {
       const std::string name = entry.path().filename().string();
       if (!name.ends_with(".cu") && !name.ends_with(".cuh")) continue;
-      if (name == "nvcc.cuh") continue;  // the other device
+      if (name.starts_with("nvcc")) continue;  // the other device
       std::ifstream in(entry.path());
       std::string text;
       for (int line = 1; std::getline(in, text); ++line) {
@@ -56,6 +58,11 @@ std::string noticed(const std::function<std::string()>& run) {
   }
 }
 
+struct OfWarpgroups {
+  OfWarpgroups() { cuda::set_tile_choice(cuda::TileChoice::warpgroup_small); }
+  ~OfWarpgroups() { cuda::set_tile_choice(cuda::TileChoice::automatic); }
+};
+
 std::vector<Trial> trials() {
   std::vector<Trial> all;
   for (const OpCase& op : all_cases(whole_suite(Scale::test))) {
@@ -64,6 +71,11 @@ std::vector<Trial> trials() {
       all.push_back([op = with_bf16_inputs(op), backend = cuda_bf16_backends().front()] {
         return parity_failure(op, expect_bf16(op), backend, Placement::exact).empty() ? "" : "wrong values";
       });
+      if (op.kernel.starts_with("conv2d"))
+        all.push_back([trial = all.back()] {
+          const OfWarpgroups of_warpgroups;
+          return trial();
+        });
     }
     for (const Backend<float>& backend : cuda_backends()) {
       const bool is_product = op.kernel == "gemm" || op.kernel.starts_with("conv2d");
