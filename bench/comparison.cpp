@@ -49,7 +49,7 @@ class Round {
         if (contender.math != math) continue;
         const Prepared prepared = contender.prepare(problem, workbench(problem).buffers());
         if (!prepared.refusal.empty()) continue;
-        known = Expected{workbench(problem).run(prepared.run), math};
+        known = Expected{workbench(problem).run(prepared), math};
         return &*known;
       }
     }
@@ -68,7 +68,7 @@ std::string fault(Round& round, const Problem& problem, const Contender& contend
   const Round::Expected* expected = round.expected(problem, !contender.vendor);
   if (expected == nullptr)
     return "nothing of the other side takes this problem, so the row cannot be checked";
-  const Results results = round.workbench(problem).run(prepared.run);
+  const Results results = round.workbench(problem).run(prepared);
   const MatrixMath coarser = contender.math == MatrixMath::f32 ? expected->math : contender.math;
   for (size_t i = 0; i < results.size(); ++i) {
     const std::string difference =
@@ -113,7 +113,8 @@ void run_row(benchmark::State& state, const Platform& platform, const Comparison
     state.SetLabel(prepared.notes);
     const std::string wrong = fault(round, problem, contender, prepared);
     if (!wrong.empty()) return state.SkipWithError(wrong.c_str());
-    report(state, platform, options, prepared.run, problem.flops(), problem.bytes(), contender.math);
+    const double bytes = prepared.bytes > 0 ? prepared.bytes : problem.bytes();
+    report(state, platform, options, prepared.run, problem.flops(), bytes, contender.math);
   } catch (const std::exception& error) {
     state.SkipWithError(error.what());
   }

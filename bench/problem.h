@@ -72,8 +72,11 @@ constexpr double kBatchnormEps = 1e-5;
 /// A contender, ready to run on given buffers.
 struct Prepared {
   std::function<void()> run = {};  ///< computes the outputs; on a device, gives that to the current stream
-  std::string notes = {};          ///< what else a reader must know: workspace, layout, engine
-  std::string refusal = {};        ///< why it does not take this problem, as a sentence; run is then empty
+  /// Brings into the outputs what `run` computes elsewhere; not timed. May be empty.
+  std::function<void()> publish = {};
+  double bytes = 0;          ///< that `run` reads and writes; 0: those of the problem
+  std::string notes = {};    ///< what else a reader must know: workspace, layout, engine
+  std::string refusal = {};  ///< why it does not take this problem, as a sentence; run is then empty
 };
 
 struct Contender {

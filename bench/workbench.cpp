@@ -72,12 +72,13 @@ Workbench::Workbench(const Platform& platform, const Problem& problem)
   }
 }
 
-Results Workbench::run(const std::function<void()>& contender) {
+Results Workbench::run(const Prepared& contender) {
   const BufferSizes sizes = buffer_sizes(problem_);
   for (size_t i = 0; i < sizes.out.size(); ++i) {
     if (sizes.out[i] > 0) platform_.poison(buffers_.out[i], sizes.out[i]);
   }
-  contender();
+  contender.run();
+  if (contender.publish) contender.publish();
   Results results;
   for (size_t i = 0; i < sizes.out.size(); ++i) {
     results.emplace_back(size_t(sizes.out[i]));

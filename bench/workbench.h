@@ -37,7 +37,7 @@ class Workbench {
   const Buffers& buffers() const { return buffers_; }
 
   /// Poisons the outputs with NaN, runs, and fetches what was computed.
-  Results run(const std::function<void()>& contender);
+  Results run(const Prepared& contender);
 
  private:
   std::shared_ptr<float> allocate(int64_t floats) const;

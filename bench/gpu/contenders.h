@@ -12,6 +12,9 @@ namespace signet::bench {
 /// The rungs of the ladder and the shipped kernels, slowest first.
 std::vector<Contender> signet_contenders(const Problem& problem);
 
+/// Convolutions whose activations are stored as bf16, by each tile; part of the above.
+std::vector<Contender> stored_bf16_contenders(const Problem& problem);
+
 /// cuBLAS, cuBLASLt and cuDNN; on a simulated device, one reference on the host in their place.
 std::vector<Contender> vendor_contenders(const Problem& problem);
 /// For the reader of a table, e.g. "cuBLAS 13.0.1, cuDNN 9.19.0".

@@ -155,6 +155,7 @@ std::vector<Contender> signet_contenders(const Problem& problem) {
     contenders.push_back(
         shipped(name + ", Winograd", MatrixMath::f32, run_shipped, cuda::ConvChoice::winograd));
   }
+  for (Contender& contender : stored_bf16_contenders(problem)) contenders.push_back(std::move(contender));
   const bool multiplies = problem.flops() > 0;
   for (const MatrixMath math : {MatrixMath::f32, MatrixMath::tf32, MatrixMath::bf16}) {
     if (multiplies || math == MatrixMath::f32) contenders.push_back(shipped(name, math, run_shipped));
