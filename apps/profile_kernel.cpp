@@ -95,7 +95,8 @@ void add_profile_kernel(CLI::App& app) {
                    "How products multiply: f32, tf32 or bf16, which activations in bf16 need in order not to "
                    "be widened");
   verb->add_option("--tile", options->tile,
-                   "What a block of threads computes of a product: automatic, small, narrow or large");
+                   "What a block of threads computes of a product: automatic, small, narrow or large; of "
+                   "activations in bf16 also warpgroup-small, warpgroup-narrow or warpgroup-large");
   verb->add_option("--algorithm", options->algorithm,
                    "How convolutions are computed: automatic, implicit_gemm, or winograd where it applies");
   verb->add_option("--batch", options->batch, "Convolution: images");

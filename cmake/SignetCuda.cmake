@@ -12,7 +12,7 @@ endif()
 if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
   set(CMAKE_CUDA_COMPILER ${SIGNET_NVCC})
 endif()
-set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120
+set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90a-real 100-real 120
     CACHE STRING "Compute capabilities to compile for, e.g. 90-real; \"native\" is this machine's card")
 # Linked in, so that a machine with a driver needs no toolkit.
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
@@ -23,6 +23,16 @@ enable_language(CUDA)
 if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
   message(FATAL_ERROR "SIGNET_CUDA=ON needs nvcc 12.8 or newer, the first that knows sm_100 and sm_120; "
           "${CMAKE_CUDA_COMPILER} is ${CMAKE_CUDA_COMPILER_VERSION}: install a newer CUDA toolkit and set CUDA_HOME to it")
+endif()
+# The instructions of warpgroups (kernels/cuda/nvcc_wgmma.cuh) exist in code for sm_90a, which sm_90 runs and nothing
+# else. Whoever asks for 90, or has such a card and asks for its own architecture, is given that.
+if(CMAKE_CUDA_ARCHITECTURES STREQUAL "native" AND CMAKE_CUDA_ARCHITECTURES_NATIVE)
+  set(CMAKE_CUDA_ARCHITECTURES ${CMAKE_CUDA_ARCHITECTURES_NATIVE})
+endif()
+list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "^90$" "90a-real;90-virtual")
+list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "^90-real$" "90a-real")
+if("90a-real" IN_LIST CMAKE_CUDA_ARCHITECTURES OR "90a" IN_LIST CMAKE_CUDA_ARCHITECTURES)
+  target_compile_definitions(signet_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:SIGNET_CUDA_SM_90A>)
 endif()
 if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc has C++20
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION --std=c++20)

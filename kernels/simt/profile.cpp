@@ -277,7 +277,12 @@ cuda::TileChoice tile_of(const std::string& tile) {
   if (tile == "small") return cuda::TileChoice::small;
   if (tile == "narrow") return cuda::TileChoice::narrow;
   if (tile == "large") return cuda::TileChoice::large;
-  throw std::invalid_argument("tile " + tile + " is none of automatic, small, narrow and large");
+  if (tile == "warpgroup-small") return cuda::TileChoice::warpgroup_small;
+  if (tile == "warpgroup-narrow") return cuda::TileChoice::warpgroup_narrow;
+  if (tile == "warpgroup-large") return cuda::TileChoice::warpgroup_large;
+  throw std::invalid_argument("tile " + tile +
+                              " is none of automatic, small, narrow, large, warpgroup-small, "
+                              "warpgroup-narrow and warpgroup-large");
 }
 
 cuda::ConvChoice choice_of(const std::string& algorithm) {

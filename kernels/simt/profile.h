@@ -12,11 +12,11 @@ namespace signet::simt {
 /// What the kernels take; each reads its own.
 struct ProfileSizes {
   Conv2dShape conv;
-  int64_t m = 1, n = 1, k = 1;          ///< of gemm
-  int64_t rows = 1, channels = 1;       ///< of batchnorm, and of elementwise kernels together
-  std::string activations = "f32";      ///< or bf16: what activations are stored as
-  std::string precision = "f32";        ///< f32, tf32 or bf16: how the shipped products multiply
-  std::string tile = "automatic";       ///< or small, narrow, large: what a block of theirs computes
+  int64_t m = 1, n = 1, k = 1;      ///< of gemm
+  int64_t rows = 1, channels = 1;   ///< of batchnorm, and of elementwise kernels together
+  std::string activations = "f32";  ///< or bf16: what activations are stored as
+  std::string precision = "f32";    ///< f32, tf32 or bf16: how the shipped products multiply
+  std::string tile = "automatic";   ///< or small, narrow, large, warpgroup-small...: what a block computes
   std::string algorithm = "automatic";  ///< or implicit_gemm, winograd: of convolutions
 };
 
