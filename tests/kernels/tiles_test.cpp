@@ -5,7 +5,6 @@
 
 #include "kernels/cuda/runtime.h"
 #include "tests/kernels/op_checks.h"
-#include "tests/kernels/suite.h"
 
 using namespace signet;
 using namespace signet::test;
@@ -103,25 +102,6 @@ TEST_CASE("the tile that a product is cut into changes no bit") {
     if (cuda::device_properties(0).simulated)
       check(convolution_products(), backend, {small, TileChoice::warpgroup_small});
   }
-}
-
-TEST_CASE("convolutions by warpgroups agree with the reference") {
-  const AutomaticAgain automatic_again;
-  if (cuda_bf16_backends().empty()) return;
-  const Backend<BFloat16> backend = cuda_bf16_backends().front();
-  int compared = 0;
-  for (const OpCase& wide : all_cases(whole_suite(Scale::test))) {
-    if (!wide.kernel.starts_with("conv2d")) continue;
-    const OpCase op = with_bf16_inputs(wide);
-    const Expected expected = expect_bf16(op);
-    for (const TileChoice tile : kOfWarpgroups) {
-      cuda::set_tile_choice(tile);
-      const std::string failure = parity_failure(op, expected, backend, Placement::exact);
-      CHECK_MESSAGE(failure.empty(), failure, " with tile ", int(tile));
-      ++compared;
-    }
-  }
-  CHECK(compared > 300);
 }
 
 TEST_CASE("by warpgroups too an image has the same bits in any batch") {
