@@ -1,6 +1,6 @@
 # SIGNET_CUDA=ON: nvcc, its flags, and the architectures it compiles for.
 #
-# Code for every architecture that the kernels treat differently, and PTX of the newest for those to come.
+# Code for the architectures of today's cards, and PTX of the newest kind for those to come.
 
 find_program(SIGNET_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin
              DOC "The CUDA compiler")
@@ -12,7 +12,7 @@ endif()
 if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
   set(CMAKE_CUDA_COMPILER ${SIGNET_NVCC})
 endif()
-set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90a-real 100-real 120
+set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90a-real 100-real 100-virtual 120-real
     CACHE STRING "Compute capabilities to compile for, e.g. 90-real; \"native\" is this machine's card")
 # Linked in, so that a machine with a driver needs no toolkit.
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
@@ -34,6 +34,22 @@ list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "^90-real$" "90a-real")
 if("90a-real" IN_LIST CMAKE_CUDA_ARCHITECTURES OR "90a" IN_LIST CMAKE_CUDA_ARCHITECTURES)
   target_compile_definitions(signet_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:SIGNET_CUDA_SM_90A>)
 endif()
+# Kernels tell none of 8.x apart, nor 10.0 and 12.0: their PTX is made once, for the first of them, and assembled for each.
+# Making it is two thirds of nvcc's time.
+set(SIGNET_CUDA_ARCHITECTURES ${CMAKE_CUDA_ARCHITECTURES})
+set(SIGNET_CUDA_ASSEMBLED "")
+function(signet_assemble_from ptx)
+  foreach(architecture ${ARGN})
+    if("${ptx}-real" IN_LIST CMAKE_CUDA_ARCHITECTURES AND "${architecture}-real" IN_LIST CMAKE_CUDA_ARCHITECTURES)
+      list(REMOVE_ITEM CMAKE_CUDA_ARCHITECTURES ${architecture}-real)
+      list(APPEND SIGNET_CUDA_ASSEMBLED --generate-code=arch=compute_${ptx},code=[sm_${architecture}])
+    endif()
+  endforeach()
+  set(CMAKE_CUDA_ARCHITECTURES ${CMAKE_CUDA_ARCHITECTURES} PARENT_SCOPE)
+  set(SIGNET_CUDA_ASSEMBLED ${SIGNET_CUDA_ASSEMBLED} PARENT_SCOPE)
+endfunction()
+signet_assemble_from(80 86 89)
+signet_assemble_from(100 120)
 if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc has C++20
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION --std=c++20)
   set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION --std=c++20)
@@ -51,7 +67,7 @@ set(CMAKE_CUDA_FLAGS_DEBUG "-O1 -g")
 #
 # -lineinfo costs nothing at run time and lets profilers and compute-sanitizer name lines.
 set(SIGNET_CUDA_OPTIONS
-    --Werror=all-warnings --fmad=false -lineinfo
+    ${SIGNET_CUDA_ASSEMBLED} --Werror=all-warnings --fmad=false -lineinfo
     -Xcompiler=-Wall,-Wextra,-Wshadow,-Werror,-ffp-contract=off)
 target_compile_options(signet_flags INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:${SIGNET_CUDA_OPTIONS}>")
 

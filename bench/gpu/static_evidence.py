@@ -94,15 +94,23 @@ def included(path, seen):
     return seen
 
 
+# Whose PTX code is assembled from, as in cmake/SignetCuda.cmake.
+PTX_OF = {86: 80, 89: 80, 120: 100}
+
+
 def target(arch):
-    """What code for a compute capability is compiled for, as in cmake/SignetCuda.cmake."""
+    """What code for a compute capability is assembled for, as in cmake/SignetCuda.cmake."""
     return "sm_90a" if arch == 90 else f"sm_{arch}"
+
+
+def code_generation(arch):
+    return f"-gencode arch=compute_{PTX_OF.get(arch, target(arch)[3:])},code={target(arch)}"
 
 
 def compile_one(entry, arch, cache):
     """ptxas's report for one source and architecture; kept in `cache` until a source or the command changes."""
     command, directory = entry["command"], entry["directory"]
-    digest = hashlib.sha256(f"{command} {target(arch)}".encode())
+    digest = hashlib.sha256(f"{command} {code_generation(arch)}".encode())
     for path in sorted(included(pathlib.Path(entry["file"]), set())):
         digest.update(path.read_bytes())
     kept = cache / f"{pathlib.Path(entry['file']).stem}.{target(arch)}.{digest.hexdigest()[:16]}.txt"
@@ -112,7 +120,7 @@ def compile_one(entry, arch, cache):
     words = re.sub(r"^\s*\S*/ccache ", "", words)
     words = re.sub(r" -x cu -c ", " -x cu -cubin ", words)
     words = re.sub(r" -o \S+", " -o /dev/null", words)
-    run = subprocess.run(f"{words} -arch={target(arch)} -Xptxas -v", shell=True, cwd=directory, capture_output=True,
+    run = subprocess.run(f"{words} {code_generation(arch)} -Xptxas -v", shell=True, cwd=directory, capture_output=True,
                          text=True)
     if run.returncode != 0:
         sys.exit(f"static_evidence: {words} failed:\n{run.stdout}{run.stderr}")

@@ -295,7 +295,8 @@ inline bool use_warpgroups() {
   return choice >= TileChoice::warpgroup_small && has_warpgroups();
 }
 
-/// Where channels or pointers rule out copies of 16 bytes. The depth of 16 keeps the addresses that a thread
+/// Where channels or pointers rule out copies of 16 bytes. Tensor cores would wait for copies of 4, so such
+/// products are made in float, whatever matrix_math() is. The depth of 16 keeps the addresses that a thread
 /// holds few.
 using UnalignedTile = Tile<float, 64, 64, 16, 32, 32, 3>;
 
@@ -313,15 +314,6 @@ void multiply_packs(const Problem& problem, int parts) {
   });
 }
 
-template <bool kTensorCores, template <class, Layout, Layout> class WarpTile, class Problem>
-void multiply_floats(const Problem& problem, int parts, bool aligned) {
-  if (aligned) {
-    multiply_packs<WarpTiles<float, kTensorCores>, WarpTile>(problem, parts);
-  } else {
-    launch_multiply<UnalignedTile, WarpTile, 1>(problem, parts);
-  }
-}
-
 /// Computes a problem. `aligned`: both operands may be copied 16 bytes at a time along their contiguous axes.
 /// Of bfloat16 they must, and the device must multiply it (multiplies_bf16).
 template <class Problem>
@@ -330,13 +322,14 @@ void multiply(const Problem& problem, int parts, bool aligned) {
     if (use_warpgroups()) return multiply_packs<WarpgroupTiles, WgmmaTile>(problem, parts);
     multiply_packs<WarpTiles<BFloat16, true>, LdmatrixTile>(problem, parts);
   } else {
+    if (!aligned) return launch_multiply<UnalignedTile, FfmaTile, 1>(problem, parts);
     switch (usable_math()) {
       case MatrixMath::f32:
-        return multiply_floats<false, FfmaTile>(problem, parts, aligned);
+        return multiply_packs<WarpTiles<float, false>, FfmaTile>(problem, parts);
       case MatrixMath::tf32:
-        return multiply_floats<true, Tf32Tile>(problem, parts, aligned);
+        return multiply_packs<WarpTiles<float, true>, Tf32Tile>(problem, parts);
       case MatrixMath::bf16:
-        return multiply_floats<true, Bf16Tile>(problem, parts, aligned);
+        return multiply_packs<WarpTiles<float, true>, Bf16Tile>(problem, parts);
     }
   }
 }
