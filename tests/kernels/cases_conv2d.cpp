@@ -135,20 +135,10 @@ std::vector<Conv2dShape> resnet_shapes() {
 // alone; blocks of channels that fill their panels and that do not; more panels than are held at a time, and
 // (without AVX2) more tiles than a pass takes.
 std::vector<Conv2dShape> tiled_shapes() {
-  return {square(3, 16, 32, 64, 3, 1, 1),
-          square(2, 11, 48, 96, 3, 1, 1),
-          square(1, 12, 256, 32, 3, 1, 2),
-          square(1, 9, 64, 32, 3, 1, 0),
-          square(5, 8, 64, 160, 3, 1, 1),
-          {2, 7, 15, 32, 32, 3, 3, 1, 1, 1},
-          square(5, 7, 320, 64, 3, 1, 1),
-          square(1, 7, 272, 288, 3, 1, 1),
-          {1, 3, 264, 272, 32, 3, 3, 1, 1, 1},
-          // Groups of tiles of one kind, with 3, 2 and 1 outputs at the edge, and mixed ones between them.
-          square(60, 7, 32, 32, 3, 1, 1),
-          {17, 5, 10, 32, 64, 3, 3, 1, 1, 1},
-          {18, 6, 7, 288, 32, 3, 3, 1, 1, 1},
-          {40, 4, 2, 32, 32, 3, 3, 1, 1, 1}};
+  return {
+      square(3, 16, 32, 64, 3, 1, 1), square(2, 11, 48, 96, 3, 1, 1),  square(1, 12, 256, 32, 3, 1, 2),
+      square(1, 9, 64, 32, 3, 1, 0),  square(5, 8, 64, 160, 3, 1, 1),  {2, 7, 15, 32, 32, 3, 3, 1, 1, 1},
+      square(5, 7, 320, 64, 3, 1, 1), square(1, 7, 272, 288, 3, 1, 1), {1, 3, 264, 272, 32, 3, 3, 1, 1, 1}};
 }
 
 // Images of three channels: rows that tiles fill and that they do not, more padding than a window sees, a
