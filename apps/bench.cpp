@@ -137,19 +137,20 @@ void bench_training(const BenchFlags& flags, Device device, const std::string& w
   plan.first_trainable = what == "fconly" ? "fc" : "";
   plan.training.epochs = epochs;
   plan.training.batch_size = flags.batch;
+  std::vector<int64_t> images(size_t(folds), 0);
   const auto train = [&](int fold) {
     study::FoldTrainer trainer(plan, fold, network_for(with_model, classes, device), 0, samples, 0);
     const study::ImageSource validation(store, input, {}, 0, 0, device);
     for (int epoch = 1; epoch <= epochs; ++epoch) {
-      const study::ImageSource images(store, input, data::Augmentation{}, 0, epoch, device);
-      trainer.run_epoch(&images, validation, [](int64_t) {});
+      const study::ImageSource source(store, input, data::Augmentation{}, 0, epoch, device);
+      images[size_t(fold)] += trainer.run_epoch(&source, validation, [](int64_t) {}).train.count;
     }
   };
   for (int fold = 0; fold < folds; fold += num_threads()) {
     parallel_for(std::min(num_threads(), folds - fold), [&](int64_t i) { train(fold + int(i)); });
   }
-  const int64_t images = int64_t(samples.train.size()) * epochs * folds;
-  report(flags, what, double(images) / watch.seconds(), watch.seconds());
+  const auto trained = std::accumulate(images.begin(), images.end(), int64_t{0});
+  report(flags, what, double(trained) / watch.seconds(), watch.seconds());
 }
 
 void bench_data(const BenchFlags& flags, Device device) {

@@ -260,32 +260,45 @@ TEST_CASE("a folded convolution is the convolution followed by its batchnorm") {
   CHECK(difference(run(convolution(folded[0], folded[1]), backend)[0], run(norm, backend)[0], 1e-12) == "");
 }
 
-TEST_CASE("maxpool: the first of equals wins, NaN wins over all, padding never") {
-  const Pool2dShape s{.in_height = 4, .in_width = 4, .kernel = 3, .stride = 2, .padding = 1};
-  const std::vector<int32_t> first{0, 1, 4, 5};  // the windows' first places inside the plane
-  Values with_nan(16, 1);
-  with_nan[6] = kNaN;
-  for_each_backend([&](const auto& backend) {
-    for (const double value : {3.0, 0.0, -3.0, -kInfinity}) {
-      const Pooled pooled = maxpool(backend, Values(16, value), s);
-      CHECK(pooled.y == Values(4, value));
-      CHECK(pooled.index == first);
-    }
-    const Pooled pooled = maxpool(backend, with_nan, s);
-    CHECK(pooled.y[0] == 1);
-    CHECK(std::isnan(pooled.y[1]));
-    CHECK(std::isnan(pooled.y[3]));
-    CHECK(pooled.index == std::vector<int32_t>{0, 6, 4, 6});
-    for (const double value : {0.0, -0.0, -3.0, -kInfinity}) {
-      const Pooled cut = maxpool(backend, Values(16, value), s, true);
-      CHECK(cut.y == Values(4, 0));
-      CHECK(cut.index == std::vector<int32_t>(4, -1));
-    }
-    CHECK(maxpool(backend, Values(16, 3), s, true).index == first);
-    const Pooled passed = maxpool(backend, with_nan, s, true);
-    CHECK(std::isnan(passed.y[1]));
-    CHECK(passed.index == std::vector<int32_t>{0, 6, 4, 6});
-  });
+TEST_CASE("maxpool: the first of equals wins, NaN wins over all, padding never, ReLU cuts what is not NaN") {
+  // One channel, and as many as fill a vector and leave one over.
+  for (const int64_t channels : {1, 17}) {
+    const Pool2dShape s{
+        .in_height = 4, .in_width = 4, .channels = channels, .kernel = 3, .stride = 2, .padding = 1};
+    const auto in_each = [&]<class T>(const std::vector<T>& pixels) {
+      std::vector<T> all;
+      for (const T& pixel : pixels) all.insert(all.end(), size_t(channels), pixel);
+      return all;
+    };
+    const auto first = in_each(std::vector<int32_t>{0, 1, 4, 5});  // the windows' first places in the plane
+    const auto with_nan = in_each(std::vector<int32_t>{0, 6, 4, 6});
+    Values one_nan(16, 1);
+    one_nan[6] = kNaN;
+    one_nan = in_each(one_nan);
+    for_each_backend([&](const auto& backend) {
+      const auto pooled = [&](double value, bool relu) {
+        return maxpool(backend, in_each(Values(16, value)), s, relu);
+      };
+      for (const double value : {3.0, 0.0, -3.0, -kInfinity}) {
+        CHECK(pooled(value, false).y == in_each(Values(4, value)));
+        CHECK(pooled(value, false).index == first);
+      }
+      for (const double value : {0.0, -0.0, -3.0, -kInfinity}) {
+        CHECK(pooled(value, true).y == in_each(Values(4, 0)));
+        CHECK(pooled(value, true).index == in_each(std::vector<int32_t>(4, -1)));
+      }
+      CHECK(pooled(3, true).y == in_each(Values(4, 3)));
+      CHECK(pooled(3, true).index == first);
+      for (const bool relu : {false, true}) {
+        const Pooled p = maxpool(backend, one_nan, s, relu);
+        CHECK(p.index == with_nan);
+        for (size_t i = 0; i < p.y.size(); ++i) {
+          const bool sees_it = with_nan[i] == 6;
+          CHECK((sees_it ? std::isnan(p.y[i]) : p.y[i] == 1));
+        }
+      }
+    });
+  }
 }
 
 TEST_CASE("cross-entropy of logits of 1e4") {

@@ -5,6 +5,7 @@
 
 #include "kernels/cuda/runtime.h"
 #include "tests/kernels/op_checks.h"
+#include "tests/kernels/tile_guard.h"
 
 using namespace signet;
 using namespace signet::test;
@@ -15,12 +16,6 @@ using cuda::TileChoice;
 
 constexpr TileChoice kOfWarpgroups[] = {TileChoice::warpgroup_small, TileChoice::warpgroup_narrow,
                                         TileChoice::warpgroup_large};
-
-struct AutomaticAgain {
-  ~AutomaticAgain() {
-    if (cuda::device_count() > 0) cuda::set_tile_choice(TileChoice::automatic);
-  }
-};
 
 // More than one of the largest tile along rows and columns, and rows of 16 bytes: other rows leave no choice.
 // Values that round, so that an order of summation shows.
@@ -80,7 +75,7 @@ std::vector<OpCase> products() {
 }  // namespace
 
 TEST_CASE("the tile that a product is cut into changes no bit") {
-  const AutomaticAgain automatic_again;
+  const TileGuard guard;
   const auto check = [](const std::vector<OpCase>& ops, const auto& backend,
                         std::initializer_list<TileChoice> tiles) {
     for (const OpCase& op : ops) {
@@ -105,7 +100,7 @@ TEST_CASE("the tile that a product is cut into changes no bit") {
 }
 
 TEST_CASE("by warpgroups too an image has the same bits in any batch") {
-  const AutomaticAgain automatic_again;
+  const TileGuard guard;
   if (cuda_bf16_backends().empty()) return;
   const Backend<BFloat16> backend = cuda_bf16_backends().front();
   // 81 pixels an image: in a batch it begins within a tile, and within the rows of a warp.

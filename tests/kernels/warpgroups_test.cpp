@@ -8,23 +8,14 @@
 #include "kernels/cuda/runtime.h"
 #include "tests/kernels/op_checks.h"
 #include "tests/kernels/suite.h"
+#include "tests/kernels/tile_guard.h"
 
 using namespace signet;
 using namespace signet::test;
 using cuda::TileChoice;
 
-namespace {
-
-struct AutomaticAgain {
-  ~AutomaticAgain() {
-    if (cuda::device_count() > 0) cuda::set_tile_choice(TileChoice::automatic);
-  }
-};
-
-}  // namespace
-
 TEST_CASE("convolutions by warpgroups agree with the reference") {
-  const AutomaticAgain automatic_again;
+  const TileGuard guard;
   if (cuda_bf16_backends().empty()) return;
   const Backend<BFloat16> backend = cuda_bf16_backends().front();
   int compared = 0;

@@ -18,6 +18,7 @@
 #include "kernels/simt/profile.h"
 #include "tests/kernels/op_checks.h"
 #include "tests/kernels/suite.h"
+#include "tests/kernels/tile_guard.h"
 
 using namespace signet;
 using namespace signet::test;
@@ -58,11 +59,6 @@ std::string noticed(const std::function<std::string()>& run) {
   }
 }
 
-struct OfWarpgroups {
-  OfWarpgroups() { cuda::set_tile_choice(cuda::TileChoice::warpgroup_small); }
-  ~OfWarpgroups() { cuda::set_tile_choice(cuda::TileChoice::automatic); }
-};
-
 std::vector<Trial> trials() {
   std::vector<Trial> all;
   for (const OpCase& op : all_cases(whole_suite(Scale::test))) {
@@ -73,7 +69,8 @@ std::vector<Trial> trials() {
       });
       if (op.kernel.starts_with("conv2d"))
         all.push_back([trial = all.back()] {
-          const OfWarpgroups of_warpgroups;
+          const TileGuard guard;
+          cuda::set_tile_choice(cuda::TileChoice::warpgroup_small);
           return trial();
         });
     }

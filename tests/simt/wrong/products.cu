@@ -41,6 +41,13 @@ void keep(float* data, const float (&sums)[32]) {
   for (int i = 0; i < 4; ++i) data[threadIdx.x + 256 * i] = sums[i];
 }
 
+/// What follows a product that is right.
+void finish(float* data, float (&sums)[32]) {
+  ptx::wgmma_commit();
+  ptx::wgmma_wait<0>(sums);
+  keep(data, sums);
+}
+
 __global__ void sums_not_waited_for(float* data) {
   const Operands m(ready_tile());
   float sums[32] = {};
@@ -132,9 +139,7 @@ __global__ void no_fence_behind_the_writes(float* data) {
   float sums[32] = {};
   ptx::wgmma_fence(sums);
   ptx::wgmma_bf16<false, false>(sums, m.a, m.b);  // caught: no_fence_behind_the_writes
-  ptx::wgmma_commit();
-  ptx::wgmma_wait<0>(sums);
-  keep(data, sums);
+  finish(data, sums);
 }
 
 __global__ void fence_before_the_writes(float* data) {
@@ -146,9 +151,7 @@ __global__ void fence_before_the_writes(float* data) {
   float sums[32] = {};
   ptx::wgmma_fence(sums);
   ptx::wgmma_bf16<false, false>(sums, m.a, m.b);  // caught: fence_before_the_writes
-  ptx::wgmma_commit();
-  ptx::wgmma_wait<0>(sums);
-  keep(data, sums);
+  finish(data, sums);
 }
 
 __global__ void fence_behind_the_barrier(float* data) {
@@ -160,9 +163,7 @@ __global__ void fence_behind_the_barrier(float* data) {
   float sums[32] = {};
   ptx::wgmma_fence(sums);
   ptx::wgmma_bf16<false, false>(sums, m.a, m.b);  // caught: fence_behind_the_barrier
-  ptx::wgmma_commit();
-  ptx::wgmma_wait<0>(sums);
-  keep(data, sums);
+  finish(data, sums);
 }
 
 __global__ void fence_before_the_copies_arrive(float* data) {
@@ -178,9 +179,7 @@ __global__ void fence_before_the_copies_arrive(float* data) {
   float sums[32] = {};
   ptx::wgmma_fence(sums);
   ptx::wgmma_bf16<false, false>(sums, m.a, m.b);  // caught: fence_before_the_copies_arrive
-  ptx::wgmma_commit();
-  ptx::wgmma_wait<0>(sums);
-  keep(data, sums);
+  finish(data, sums);
 }
 
 __global__ void product_of_unfinished_copies(float* data) {
@@ -207,18 +206,14 @@ __global__ void no_barrier_behind_the_fence(float* data) {
   float sums[32] = {};
   ptx::wgmma_fence(sums);
   ptx::wgmma_bf16<false, false>(sums, m.a, m.b);  // caught: no_barrier_behind_the_fence
-  ptx::wgmma_commit();
-  ptx::wgmma_wait<0>(sums);
-  keep(data, sums);
+  finish(data, sums);
 }
 
 __global__ void sums_without_a_fence(float* data) {
   const Operands m(ready_tile());
   float sums[32] = {};
   ptx::wgmma_bf16<false, false>(sums, m.a, m.b);  // caught: sums_without_a_fence
-  ptx::wgmma_commit();
-  ptx::wgmma_wait<0>(sums);
-  keep(data, sums);
+  finish(data, sums);
 }
 
 __global__ void sums_scaled_without_a_fence(float* data) {
@@ -251,9 +246,7 @@ __global__ void half_a_warpgroup(float* data) {
   float sums[32] = {};
   ptx::wgmma_fence(sums);
   ptx::wgmma_bf16<false, false>(sums, m.a, m.b);  // caught: half_a_warpgroup
-  ptx::wgmma_commit();
-  ptx::wgmma_wait<0>(sums);
-  keep(data, sums);
+  finish(data, sums);
 }
 
 __global__ void other_rows_for_each_warp(float* data) {
@@ -261,9 +254,7 @@ __global__ void other_rows_for_each_warp(float* data) {
   float sums[32] = {};
   ptx::wgmma_fence(sums);
   ptx::wgmma_bf16<false, false>(sums, m.a + threadIdx.x / 32 * 2, m.b);  // caught: other_rows_for_each_warp
-  ptx::wgmma_commit();
-  ptx::wgmma_wait<0>(sums);
-  keep(data, sums);
+  finish(data, sums);
 }
 
 __global__ void matrix_beyond_shared_memory(float* data) {
@@ -271,9 +262,7 @@ __global__ void matrix_beyond_shared_memory(float* data) {
   float sums[32] = {};
   ptx::wgmma_fence(sums);
   ptx::wgmma_bf16<false, false>(sums, m.a, m.b + 64);  // caught: matrix_beyond_shared_memory
-  ptx::wgmma_commit();
-  ptx::wgmma_wait<0>(sums);
-  keep(data, sums);
+  finish(data, sums);
 }
 
 __global__ void lines_of_64_bytes(float* data) {
@@ -281,9 +270,7 @@ __global__ void lines_of_64_bytes(float* data) {
   float sums[32] = {};
   ptx::wgmma_fence(sums);
   ptx::wgmma_bf16<false, false>(sums, m.a, m.b + (uint64_t(1) << 62));  // caught: lines_of_64_bytes
-  ptx::wgmma_commit();
-  ptx::wgmma_wait<0>(sums);
-  keep(data, sums);
+  finish(data, sums);
 }
 
 __global__ void lines_that_are_not_aligned(float* data) {
@@ -291,9 +278,7 @@ __global__ void lines_that_are_not_aligned(float* data) {
   float sums[32] = {};
   ptx::wgmma_fence(sums);
   ptx::wgmma_bf16<false, false>(sums, m.a + 8, m.b);  // caught: lines_that_are_not_aligned
-  ptx::wgmma_commit();
-  ptx::wgmma_wait<0>(sums);
-  keep(data, sums);
+  finish(data, sums);
 }
 
 // What is right: sums scaled between fences, a matrix replaced between a wait and a fence, a group in flight
