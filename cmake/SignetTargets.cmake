@@ -57,13 +57,28 @@ function(signet_library name)
   set_property(GLOBAL APPEND PROPERTY SIGNET_LIBRARIES signet_${name})
 endfunction()
 
-# signet_test(FOLDER [DEPENDS ...] [LABELS ...]): the doctest binary test_FOLDER of tests/FOLDER/*.cpp, one ctest test.
-# Labels say in which further builds it runs: "sanitized" (address, undefined).
+# signet_test(FOLDER [DEPENDS ...] [LABELS ...] [LONG CASES]): the doctest binary test_FOLDER of tests/FOLDER/*.cpp.
+# Labels say in which further builds it runs: "sanitized" (address, undefined). LONG as in signet_ctest.
 function(signet_test folder)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "LONG" "DEPENDS;LABELS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
   add_executable(test_${folder} ${sources})
   target_link_libraries(test_${folder} PRIVATE signet_test_support ${ARG_DEPENDS})
-  add_test(NAME ${folder} COMMAND test_${folder})
-  set_tests_properties(${folder} PROPERTIES SKIP_RETURN_CODE 77 LABELS "${ARG_LABELS}")
+  signet_ctest(${folder} LABELS ${ARG_LABELS} LONG "${ARG_LONG}")
+endfunction()
+
+# signet_ctest(NAME [LABELS ...] [LONG CASES]): the doctest binary test_NAME as the ctest test NAME, and its cases CASES,
+# where there are any, as another, NAME_long: where several tests run at once they share the time.
+function(signet_ctest name)
+  cmake_parse_arguments(ARG "" "LONG" "LABELS" ${ARGN})
+  set(tests ${name})
+  if(ARG_LONG)
+    add_test(NAME ${name} COMMAND test_${name} "--test-case-exclude=${ARG_LONG}")
+    add_test(NAME ${name}_long COMMAND test_${name} "--test-case=${ARG_LONG}")
+    set_tests_properties(${name}_long PROPERTIES COST 1000)  # begins first
+    list(APPEND tests ${name}_long)
+  else()
+    add_test(NAME ${name} COMMAND test_${name})
+  endif()
+  set_tests_properties(${tests} PROPERTIES SKIP_RETURN_CODE 77 LABELS "${ARG_LABELS}")
 endfunction()

@@ -22,6 +22,7 @@ class FfmaTile {
  public:
   static constexpr int kRows = Tile::kWarpRows / 8, kPacks = Tile::kWarpColumns / 16;
   static constexpr bool kAsynchronous = false;
+  static_assert(Tile::kWarpRows % 32 == 0 && Tile::kWarpColumns % 32 == 0, "a lane owns 4 rows of each 32");
 
   /// Asked of the compiler: a multiprocessor's 12 warps may have 168 registers each. Where both operands are
   /// row-major a block of 4 x 4 is held whole before it is used, and 8 warps may have 255.

@@ -77,7 +77,7 @@ constexpr Kernels<act> kCudaKernels = {
 };
 
 template <class act, cuda::MatrixMath math>
-Backend<act> cuda_backend(const char* name, double operand_roundoff) {
+Backend<act> cuda_backend(const char* name, double operand_roundoff, bool differs_by_products = true) {
   return {.name = name,
           .kernels = kCudaKernels<act>,
           .allocate = [](size_t bytes) { return cuda::allocate(int64_t(bytes)); },
@@ -85,7 +85,8 @@ Backend<act> cuda_backend(const char* name, double operand_roundoff) {
           .upload = [](void* to, const void* from, size_t n) { cuda::copy_to_device(to, from, int64_t(n)); },
           .download = [](void* to, const void* from, size_t n) { cuda::copy_to_host(to, from, int64_t(n)); },
           .activate = [] { cuda::set_matrix_math(math); },
-          .operand_roundoff = operand_roundoff};
+          .operand_roundoff = operand_roundoff,
+          .differs_by_products = differs_by_products};
 }
 
 }  // namespace
@@ -128,7 +129,7 @@ std::vector<Backend<BFloat16>> cpu_bf16_backends() {
 std::vector<Backend<float>> cuda_backends() {
   if (cuda::device_count() == 0) return {};
   using cuda::MatrixMath;
-  return {cuda_backend<float, MatrixMath::f32>("cuda", 0),
+  return {cuda_backend<float, MatrixMath::f32>("cuda", 0, false),
           cuda_backend<float, MatrixMath::tf32>("cuda (TF32)", 0x1p-11),
           cuda_backend<float, MatrixMath::bf16>("cuda (bf16)", 0x1p-8)};
 }
@@ -136,7 +137,7 @@ std::vector<Backend<float>> cuda_backends() {
 std::vector<Backend<BFloat16>> cuda_bf16_backends() {
   if (cuda::device_count() == 0) return {};
   using cuda::MatrixMath;
-  return {cuda_backend<BFloat16, MatrixMath::bf16>("cuda", 0x1p-8),
+  return {cuda_backend<BFloat16, MatrixMath::bf16>("cuda", 0x1p-8, false),
           cuda_backend<BFloat16, MatrixMath::f32>("cuda (products in float)", 0)};
 }
 

@@ -55,6 +55,8 @@ struct Backend {
   void (*activate)() = nullptr;
   /// By how much the operands of matrix products and convolutions are rounded, relatively; 0: not at all.
   double operand_roundoff = 0;
+  /// Differs from the backend before it by matrix products and convolutions alone.
+  bool differs_by_products = false;
 };
 
 /// The reference kernels in any scalar.

@@ -69,10 +69,11 @@ Expected expect_in(const OpCase& op) {
   return expected;
 }
 
+}  // namespace
+
 bool is_product(const OpCase& op) {
   return op.kernel == "gemm" || op.kernel.starts_with("conv2d");
 }
-}  // namespace
 
 Expected expect(const OpCase& op) {
   return expect_in<float>(op);

@@ -5,6 +5,15 @@
 
 namespace signet::test {
 
+/// A matrix product or a convolution.
+bool is_product(const OpCase& op);
+
+/// Whether a backend has something of its own to show with a case (Backend::differs_by_products).
+template <class real>
+bool adds_to(const Backend<real>& backend, const OpCase& op) {
+  return !backend.differs_by_products || is_product(op);
+}
+
 /// What a kernel in float must give: the results of ref::<double>, with a tolerance for each argument, and
 /// those of the reference in the kernel's own type, for the cases that are exact.
 struct Expected {

@@ -1,7 +1,9 @@
 #pragma once
 // One op case in the memory of one backend: arguments between guard words, outputs poisoned.
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "tests/kernels/op_case.h"
 
@@ -66,15 +68,16 @@ class Prepared {
       const Arg& arg = op_.args[i];
       std::vector<std::byte> now(block.size);
       backend_.download(now.data(), block.start, now.size());
-      for (size_t j = 0; j < now.size(); ++j) {
-        const bool outside = j < block.offset || j >= block.offset + block.contents.size();
-        if (outside && now[j] != kPoison)
-          return op_.label() + ": wrote outside " + arg.name + ", at byte " +
-                 std::to_string(int64_t(j) - int64_t(block.offset));
-        const bool constant = arg.role == Role::input && !(alias_ && alias_->second == int(i));
-        if (!outside && constant && now[j] != block.contents[j - block.offset])
-          return op_.label() + ": changed its input " + arg.name;
+      const auto begin = now.begin() + std::ptrdiff_t(block.offset);
+      const auto end = begin + std::ptrdiff_t(block.contents.size());
+      for (const auto& [from, to] : {std::pair(now.begin(), begin), std::pair(end, now.end())}) {
+        const auto written = std::find_if(from, to, [](std::byte value) { return value != kPoison; });
+        if (written != to)
+          return op_.label() + ": wrote outside " + arg.name + ", at byte " + std::to_string(written - begin);
       }
+      const bool constant = arg.role == Role::input && !(alias_ && alias_->second == int(i));
+      if (constant && !std::equal(begin, end, block.contents.begin()))
+        return op_.label() + ": changed its input " + arg.name;
     }
     return {};
   }

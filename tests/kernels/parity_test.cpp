@@ -61,6 +61,7 @@ TEST_CASE("every backend keeps activations in bfloat16 as the reference does") {
     const OpCase op = with_bf16_inputs(wide);
     const Expected expected = expect_bf16(op);
     for (const Backend<BFloat16>& backend : backends) {
+      if (!adds_to(backend, op)) continue;
       for (const Placement placement : {Placement::exact, Placement::misaligned, Placement::aligned}) {
         const std::string failure = parity_failure(op, expected, backend, placement);
         CHECK_MESSAGE(failure.empty(), failure);
@@ -84,9 +85,12 @@ TEST_CASE("every backend agrees with the reference, wherever its arguments lie")
   for (const OpCase& op : cases()) {
     const Expected expected = expect(op);
     for (const Backend<float>& backend : backends) {
-      for (const Placement placement : {Placement::aligned, Placement::misaligned, Placement::exact}) {
+      if (!adds_to(backend, op)) continue;
+      for (const Placement placement : {Placement::exact, Placement::misaligned, Placement::aligned}) {
         const std::string failure = parity_failure(op, expected, backend, placement);
         CHECK_MESSAGE(failure.empty(), failure);
+        // The reference takes one number at a time: where it lies is nothing to it.
+        if (&backend == backends.data()) break;
         if (!failure.empty()) break;
       }
       for (const auto& alias : op.may_alias) {

@@ -75,8 +75,7 @@ std::vector<Trial> trials() {
         });
     }
     for (const Backend<float>& backend : cuda_backends()) {
-      const bool is_product = op.kernel == "gemm" || op.kernel.starts_with("conv2d");
-      if (!is_product && backend.operand_roundoff != 0) continue;
+      if (!adds_to(backend, op)) continue;
       all.push_back([op, backend] {
         return parity_failure(op, expect(op), backend, Placement::exact).empty() ? "" : "wrong values";
       });
