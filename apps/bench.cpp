@@ -93,8 +93,8 @@ void bench_step(const BenchFlags& flags, Device device, bool layer4) {
   }
   const auto adam = optim::make_adam(trainable);
   const Tensor x = random_images(*network, flags.batch, device);
-  std::vector<int32_t> labels;
-  for (int i = 0; i < flags.batch; ++i) labels.push_back(i % kClasses);
+  std::vector<int32_t> labels(size_t(flags.batch));
+  for (size_t i = 0; i < labels.size(); ++i) labels[i] = int32_t(i % kClasses);
   const study::Input input{x, Tensor::from(labels, {flags.batch}, device), labels};
   study::TrainingStep step(*network, trainable, {});
   const double seconds = seconds_on(device, flags.repetitions, [&] {

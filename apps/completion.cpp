@@ -172,8 +172,9 @@ void print_zsh(CLI::App& app) {
       for (const auto& name : names) {
         const std::string others = names.size() > 1 ? fmt::format("({})", fmt::join(names, " ")) : "";
         const char* with_value = !value.taken ? "" : name.starts_with("--") ? "=" : "+";
+        const std::string taken = value.taken ? zsh_value(value) : "";
         fmt::print(" \\\n        {}",
-                   apostrophes(others + name + with_value + about + (value.taken ? zsh_value(value) : "")));
+                   apostrophes(fmt::format("{}{}{}{}{}", others, name, with_value, about, taken)));
       }
       if (names.empty()) fmt::print(" \\\n        {}", apostrophes("*" + zsh_value(value)));
     }

@@ -154,7 +154,8 @@ void conv2d_backward_data(act* dx, const act* dy, const float* w, Accumulate acc
   if constexpr (std::is_same_v<act, float>) {
     if (auto conv = winograd_backward_data(s)) {
       conv->x = dy, conv->w = w;
-      conv->out = {.y = dx, .residual = accumulate == Accumulate::yes ? dx : nullptr};
+      conv->out.y = dx;
+      conv->out.residual = accumulate == Accumulate::yes ? dx : nullptr;
       return winograd(*conv);
     }
     transpose_convolution(dx, dy, w, accumulate, s);
