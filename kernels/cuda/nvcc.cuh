@@ -88,6 +88,14 @@ __device__ void cp_async_wait() {
 #endif
 }
 
+/// Four floats to global memory, aligned to 16 bytes, as one access: nvcc splits a structure's assignment
+/// where a thread has many of them at once.
+__device__ inline void store_four(float* to, const float (&values)[4]) {
+  asm volatile("st.global.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(to)), "f"(values[0]),
+               "f"(values[1]), "f"(values[2]), "f"(values[3])
+               : "memory");
+}
+
 /// Loads four 8x8 matrices of 16-bit elements. Lane 8 i + r gives the address of row r (16 bytes, aligned) of
 /// matrix i; lane l receives in d[i] the 32 bits at row l / 4, elements 2 (l % 4) and the next (9.7.14.5.15).
 __device__ inline void ldmatrix_x4(uint32_t (&d)[4], const void* row) {

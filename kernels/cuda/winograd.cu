@@ -144,7 +144,7 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocksOfInput)
         const int pixel = (first + top + y) * t.width + left + x;
         return inside ? load_four(t.x + int64_t(pixel) * t.channels + at.channel, t.packed) : Four{};
       },
-      [&](int y, int x, const Four& value) { store(v + (y * kPatchSide + x) * t.plane, value); });
+      [&](int y, int x, const Four& value) { ptx::store_four(v + (y * kPatchSide + x) * t.plane, value.v); });
 }
 
 /// u[point][i][j] of w [i][3][3][j], j < channels, of which a thread takes four.

@@ -42,6 +42,12 @@ SIGNET_SIMT_PTX void cp_async_wait(SIGNET_SIMT_SITE) {
   static_assert(kPending >= 0);
   simt::wait_copies(kPending, {file, line});
 }
+SIGNET_SIMT_PTX void store_four(float* to, const float (&values)[4]) {
+  struct alignas(16) Four {
+    float v[4];
+  };
+  *reinterpret_cast<Four*>(to) = {values[0], values[1], values[2], values[3]};
+}
 SIGNET_SIMT_PTX void ldmatrix_x4(uint32_t (&d)[4], const void* row, SIGNET_SIMT_SITE) {
   simt::load_matrices(d, row, false, {file, line}, simt::return_address());
 }
