@@ -75,7 +75,9 @@ function(signet_ctest name)
   if(ARG_LONG)
     add_test(NAME ${name} COMMAND test_${name} "--test-case-exclude=${ARG_LONG}")
     add_test(NAME ${name}_long COMMAND test_${name} "--test-case=${ARG_LONG}")
-    set_tests_properties(${name}_long PROPERTIES COST 1000)  # begins first
+    # These begin first.
+    set_tests_properties(${name}_long PROPERTIES COST 1000)
+    set_tests_properties(${name} PROPERTIES COST 500)
     list(APPEND tests ${name}_long)
   else()
     add_test(NAME ${name} COMMAND test_${name})
