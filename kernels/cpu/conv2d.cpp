@@ -95,7 +95,7 @@ void convolve(act* y, const act* x, const Weights& weights, const float* bias, c
     WinogradConv<act> tiles = by_tiles<act>(s);
     tiles.x = x;
     tiles.w = weights.stored;
-    tiles.filters = weights.prepared;
+    tiles.taps = weights.prepared;
     store(tiles);
     return winograd(tiles);
   }
@@ -126,7 +126,7 @@ void prepare(float* prepared, const float* w, const Conv2dShape& s) {
   if (algorithm == ConvAlgorithm::winograd) {
     WinogradConv<act> tiles = by_tiles<act>(s);
     tiles.w = w;
-    return winograd_transform_filters(prepared, tiles);
+    return winograd_pack_taps(prepared, tiles);
   }
   GatherGemm<act> windows = by_windows<act>(s);
   windows.right = w;

@@ -5,7 +5,8 @@
 //
 // Summed over channels, the 36 products become 36 matrix products [tiles][channels] x [channels][columns],
 // made by the register tile of the other convolutions. A chunk of work is a few tiles: their transformed
-// patches stay in the L2 cache while the transformed filters pass by, a panel of columns at a time.
+// patches stay in the L2 cache while the transformed filters pass by, a panel of columns at a time. Where
+// there are few tiles in all, it is a panel: a block of its filters is transformed and used at once.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/winograd.cpp"
@@ -26,6 +27,10 @@
 namespace signet::cpu {
 constexpr int64_t kPanelColumns = 32;
 constexpr int64_t kFilterChannels = 16;  // transformed by one piece of work
+constexpr int64_t kTaps = 9;
+// Channels (or pairs) whose filters of a panel are transformed at a time where there are few tiles: their 36
+// points are 144 KiB.
+constexpr int64_t kFewDepth = 32, kFewPitch = kFewDepth + 16;
 
 /// Rows of the tile of registers, and of patches in passes the floats (or pairs) in a block and the distance
 /// of tiles.
@@ -41,6 +46,13 @@ struct WinogradPass {
   int64_t begin, end, rows, first_panel;
 };
 
+/// All tiles of a convolution of few: `rows` is their number, rounded up to whole groups of `group`. Patches
+/// are [block of kFewDepth channels or pairs][point][tile][kFewPitch].
+struct WinogradFew {
+  float* patches;
+  int64_t rows, group;
+};
+
 /// The steps for activations of a type, for one instruction set.
 template <class act>
 struct WinogradSteps {
@@ -50,6 +62,8 @@ struct WinogradSteps {
   void (*pass_products)(const WinogradConv<act>& conv, const WinogradPass& pass, int64_t panel,
                         int64_t point);
   void (*pass_outputs)(const WinogradConv<act>& conv, const WinogradPass& pass, int64_t panel);
+  void (*few_patches)(const WinogradConv<act>& conv, const WinogradFew& few, int64_t row);
+  void (*few_products)(const WinogradConv<act>& conv, const WinogradFew& few, int64_t panel);
 };
 }  // namespace signet::cpu
 #endif
@@ -57,6 +71,9 @@ struct WinogradSteps {
 HWY_BEFORE_NAMESPACE();
 namespace signet::cpu {
 namespace HWY_NAMESPACE {
+
+// Of the tile of registers, where fewer rows are enough.
+constexpr int kHalfRows = kTileRows / 2 + 1, kQuarterRows = kHalfRows / 2;
 
 WinogradLayout winograd_layout() {
   return {kTileRows, kDepth, kPitch};
@@ -100,17 +117,22 @@ HWY_INLINE void transform_output(Vector (&y)[4], const Vector (&m)[6]) {
   }
 }
 
-/// Transformed filters of channel c and kLanes columns, whose taps `tap_of` gives.
+/// G g, for the columns of a filter of one channel and kLanes columns of the convolution, whose taps `tap_of`
+/// gives.
 template <class act, class TapOf>
-HWY_INLINE void transform_taps(Vector (&u)[6][6], const TapOf& tap_of) {
-  Vector rows[6][3];
+HWY_INLINE void transform_columns(Vector (&rows)[6][3], const TapOf& tap_of) {
   for (int64_t x = 0; x < 3; ++x) {
-    Vector g[3], v[6];
-    for (int64_t y = 0; y < 3; ++y) g[y] = tap_of(y * 3 + x);
+    const Vector g[3] = {tap_of(x), tap_of(3 + x), tap_of(6 + x)};
+    Vector v[6];
     transform_filter<act>(v, g);
     for (int64_t y = 0; y < 6; ++y) rows[y][x] = v[y];
   }
-  for (int64_t y = 0; y < 6; ++y) transform_filter<act>(u[y], rows[y]);
+}
+
+/// Where the packed taps of channel c for columns from o on begin; they are kPanelColumns apart.
+template <class act>
+HWY_INLINE const float* taps_of(const WinogradConv<act>& conv, int64_t c, int64_t o) {
+  return conv.taps + (o / kPanelColumns * conv.channels + c) * kTaps * kPanelColumns + o % kPanelColumns;
 }
 
 /// Transformed filters of kLanes channels and kLanes columns, from (c, o) on.
@@ -119,8 +141,8 @@ HWY_INLINE void transform_filters(float* to, int64_t point_pitch, const Winograd
                                   int64_t o) {
   const Lanes t;
   // The vectors run along the columns: w's last axis if transposed, else its first.
-  alignas(64) float turned[9][kLanes * kLanes];  // [tap][channel][column]
-  if (!conv.transposed) {
+  alignas(64) float turned[kTaps][kLanes * kLanes];  // [tap][channel][column]
+  if (!conv.taps && !conv.transposed) {
     for (int64_t tap = 0; tap < 9; ++tap) {
       const float* w = conv.w + (o * 9 + tap) * conv.channels + c;
       for (int64_t i = 0; i < kLanes; ++i)
@@ -128,24 +150,35 @@ HWY_INLINE void transform_filters(float* to, int64_t point_pitch, const Winograd
     }
   }
   for (int64_t i = 0; i < kLanes; i += kPerSlot<act>, to += kPanelColumns) {
-    const auto transform = [&](Vector(&u)[6][6], int64_t channel) HWY_ATTR {
-      transform_taps<act>(u, [&](int64_t tap) HWY_ATTR {
-        return conv.transposed ? hn::LoadU(t, conv.w + ((c + channel) * 9 + 8 - tap) * conv.columns + o)
-                               : hn::Load(t, turned[tap] + channel * kLanes);
-      });
+    const auto transform = [&](Vector(&rows)[6][3], int64_t channel) HWY_ATTR {
+      if (conv.taps) {
+        const float* taps = taps_of(conv, c + channel, o);
+        transform_columns<act>(rows,
+                               [&](int64_t tap) HWY_ATTR { return hn::Load(t, taps + tap * kPanelColumns); });
+      } else if (conv.transposed) {
+        const float* taps = conv.w + (c + channel) * kTaps * conv.columns + o;
+        transform_columns<act>(
+            rows, [&](int64_t tap) HWY_ATTR { return hn::LoadU(t, taps + (8 - tap) * conv.columns); });
+      } else {
+        transform_columns<act>(
+            rows, [&](int64_t tap) HWY_ATTR { return hn::Load(t, turned[tap] + channel * kLanes); });
+      }
     };
-    Vector u[6][6];
-    transform(u, i);
+    Vector rows[6][3], next[6][3];
+    transform(rows, i);
+    if constexpr (kPerSlot<act> == 2) transform(next, i + 1);
+    for (int64_t y = 0; y < 6; ++y) {
+      Vector u[6];
+      transform_filter<act>(u, rows[y]);
 #if HWY_TARGET == HWY_AVX3
-    if constexpr (kPerSlot<act> == 2) {
-      Vector next[6][6];
-      transform(next, i + 1);
-      for (int64_t y = 0; y < 6; ++y)
-        for (int64_t x = 0; x < 6; ++x) u[y][x] = make_pairs(u[y][x], next[y][x]);
-    }
+      if constexpr (kPerSlot<act> == 2) {
+        Vector second[6];
+        transform_filter<act>(second, next[y]);
+        for (int64_t x = 0; x < 6; ++x) u[x] = make_pairs(u[x], second[x]);
+      }
 #endif
-    for (int64_t y = 0; y < 6; ++y)
-      for (int64_t x = 0; x < 6; ++x) hn::Store(u[y][x], t, to + (y * 6 + x) * point_pitch);
+      for (int64_t x = 0; x < 6; ++x) hn::Store(u[x], t, to + (y * 6 + x) * point_pitch);
+    }
   }
 }
 
@@ -328,9 +361,87 @@ void winograd_pass_outputs(const WinogradConv<act>& conv, const WinogradPass& pa
                pass.begin, pass.end, pass.first_panel + panel);
 }
 
+// And where there are few tiles, so that the filters are larger than the images: panel by panel, of whose
+// filters a block at a time is transformed and multiplied while it lies in the cache. What memory gives is a
+// filter's nine taps instead of its 36 points.
+
+/// The rows of a group where there are `tiles` in all: groups of about the same size, as the tile of
+/// registers comes in. The matrix unit has one size.
+int64_t winograd_few_group(int64_t tiles, bool by_unit) {
+  const int64_t least = ceil_div(tiles, ceil_div(tiles, kTileRows));
+  if (by_unit || least > kHalfRows) return kTileRows;
+  return least > kQuarterRows ? kHalfRows : kQuarterRows;
+}
+
 template <class act>
-constexpr WinogradSteps<act> kSteps{winograd_filters<act>, winograd_chunk<act>, winograd_pass_patches<act>,
-                                    winograd_pass_products<act>, winograd_pass_outputs<act>};
+HWY_INLINE PointKernel few_kernel(int64_t group) {
+  constexpr int kColumns = int(kPanelColumns), kRowPitch = int(kFewPitch);
+  if (group == kQuarterRows) return multiply_rows<act, kQuarterRows, kTileVectors, kColumns, kRowPitch>;
+  if (group == kHalfRows) return multiply_rows<act, kHalfRows, kTileVectors, kColumns, kRowPitch>;
+  return multiply_rows<act, kTileRows, kTileVectors, kColumns, kRowPitch>;
+}
+
+template <class act>
+void winograd_few_patches(const WinogradConv<act>& conv, const WinogradFew& few, int64_t row) {
+  constexpr int64_t kBlock = kFewDepth * kPerSlot<act>;
+  const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
+  const WinogradPlane plane{conv.height, conv.width, conv.channels, conv.padding};
+  const act* zeros = zero_pixel<act>(conv.channels);
+  const WinogradTile tile = tiles[std::min(row, tiles.total() - 1)];
+  const int64_t first = row / few.group * few.group;
+  const uint64_t points = tiles.points(first, std::min(tiles.total(), first + few.group));
+  const act* pixels[kPoints];
+  patch_pixels(pixels, conv.x, plane, tile, zeros);
+  float* patch = few.patches + row * kFewPitch;
+  for (int64_t c = 0; c < conv.channels; c += kBlock, patch += kPoints * few.rows * kFewPitch) {
+    transform_patch(reinterpret_cast<act*>(patch), few.rows * kFewPitch * kPerSlot<act>, pixels,
+                    std::min(kBlock, conv.channels - c), tile, points);
+    for (const act*& pixel : pixels) pixel += kBlock;
+  }
+}
+
+template <class act>
+void winograd_few_products(const WinogradConv<act>& conv, const WinogradFew& few, int64_t panel) {
+  // Points lie a line more apart than they are long: the 36 of a filter would be in one set of the L1 cache.
+  constexpr int64_t kLine = 16, kFilterPoint = kFewDepth * kPanelColumns + kLine;
+  constexpr int64_t kBlock = kFewDepth * kPerSlot<act>, kTapsOfBlock = kBlock * kTaps * kPanelColumns;
+  const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
+  const int64_t total = conv.channels / kPerSlot<act>, sum_point = few.rows * kPanelColumns;
+  const PointKernel kernel = few_kernel<act>(few.group);
+  float* sums = scratch(Scratch::tile, kPoints * sum_point);
+  float* filters = scratch(Scratch::left, kPoints * kFilterPoint);
+  const UnitSession<act> session;
+  for (int64_t k = 0, block = 0; k < total; k += kFewDepth, ++block) {
+    const int64_t depth = std::min(kFewDepth, total - k);
+    const float* next = conv.taps ? taps_of(conv, (block + 1) * kBlock, panel * kPanelColumns) : nullptr;
+    for (int64_t i = 0; i < depth * kPerSlot<act>; i += kFilterChannels)
+      winograd_filters(filters + i / kPerSlot<act> * kPanelColumns, kFilterPoint, conv, block * kBlock + i,
+                       panel * kPanelColumns);
+    for (int64_t r = 0; r < few.rows; r += few.group) {
+      const uint64_t points = tiles.points(r, std::min(tiles.total(), r + few.group));
+      for (int64_t point = 0; point < kPoints; ++point) {
+        if (!has_point(points, point)) continue;
+        // Meanwhile memory gives the next block.
+        if (r == 0 && next)
+          for (int64_t i = point * kTapsOfBlock / kPoints; i < (point + 1) * kTapsOfBlock / kPoints;
+               i += kLine)
+            __builtin_prefetch(next + i, 0, 2);
+        const float* patch = few.patches + ((block * kPoints + point) * few.rows + r) * kFewPitch;
+        const float* filter = filters + point * kFilterPoint;
+        for (int64_t j = 0; j < kPanelColumns; j += kTileVectors * kLanes)
+          kernel(sums + point * sum_point + r * kPanelColumns + j, patch, filter + j, depth, block > 0,
+                 filter + kFilterPoint);
+      }
+    }
+  }
+  finish_tiles(conv, sums, sum_point, 0, tiles.total(), panel);
+}
+
+template <class act>
+constexpr WinogradSteps<act> kSteps{winograd_filters<act>,      winograd_chunk<act>,
+                                    winograd_pass_patches<act>, winograd_pass_products<act>,
+                                    winograd_pass_outputs<act>, winograd_few_patches<act>,
+                                    winograd_few_products<act>};
 
 WinogradSteps<float> winograd_steps() {
   return kSteps<float>;
@@ -352,6 +463,7 @@ HWY_AFTER_NAMESPACE();
 namespace signet::cpu {
 
 HWY_EXPORT(winograd_layout);
+HWY_EXPORT(winograd_few_group);
 HWY_EXPORT(winograd_steps);
 HWY_EXPORT(winograd_steps_bf16);
 
@@ -359,6 +471,8 @@ namespace {
 // Floats of transformed patches and of sums in a chunk: about half of an L2 cache.
 constexpr int64_t kResident = 3 << 16;
 constexpr int64_t kChunks = 16;
+// At most so many tiles are few, and at least so many panels enough pieces of work.
+constexpr int64_t kFewTiles = 32, kFewestPanels = 4;
 // Groups of tiles in a pass, and panels whose transformed filters are held at a time.
 constexpr int64_t kPassGroups = 16, kHeldPanels = 8;
 
@@ -391,16 +505,15 @@ void winograd_in_passes(const WinogradConv<act>& conv, int64_t total) {
   const int64_t blocks = ceil_div(total_depth, depth);
   const int64_t most = std::min(kPassGroups, ceil_div(total, group)) * group;
   // Filters that are transformed for one pass are used once: a few are held at a time.
-  const int64_t held = conv.filters || total > most ? panels : std::min(kHeldPanels, panels);
+  const int64_t held = total > most ? panels : std::min(kHeldPanels, panels);
   float* patches = scratch(Scratch::partials, blocks * kPoints * most * pitch);
   float* sums = scratch(Scratch::left, held * kPoints * most * kPanelColumns);
-  float* transformed =
-      conv.filters ? nullptr : scratch(Scratch::weights, held * kPoints * total_depth * kPanelColumns);
+  float* filters = scratch(Scratch::weights, held * kPoints * total_depth * kPanelColumns);
   for (int64_t begin = 0; begin < total; begin += most) {
     const int64_t end = std::min(total, begin + most), groups = ceil_div(end - begin, group);
     WinogradPass pass{.patches = patches,
                       .sums = sums,
-                      .filters = conv.filters ? conv.filters : transformed,
+                      .filters = filters,
                       .begin = begin,
                       .end = end,
                       .rows = groups * group,
@@ -410,13 +523,28 @@ void winograd_in_passes(const WinogradConv<act>& conv, int64_t total) {
     for (int64_t first = 0; first < panels; first += held) {
       const int64_t count = std::min(held, panels - first);
       pass.first_panel = first;
-      if (transformed && begin == 0) transform_panels(transformed, conv, first, first + count);
+      if (begin == 0) transform_panels(filters, conv, first, first + count);
       const auto multiply = steps<act>().pass_products;
       parallel_for(kPoints * count, [&](int64_t i) { multiply(conv, pass, i % count, i / count); });
       const auto finish = steps<act>().pass_outputs;
       parallel_for(count, [&](int64_t panel) { finish(conv, pass, panel); });
     }
   }
+}
+
+template <class act>
+void winograd_of_few(const WinogradConv<act>& conv, int64_t total) {
+  const bool by_unit = std::is_same_v<act, BFloat16> && matrix_unit();
+  const int64_t group = HWY_DYNAMIC_DISPATCH(winograd_few_group)(total, by_unit);
+  const int64_t rows = round_up(total, group);
+  const int64_t blocks = ceil_div(conv.channels / kPerSlot<act>, kFewDepth);
+  const WinogradFew few{.patches = scratch(Scratch::partials, blocks * kPoints * rows * kFewPitch),
+                        .rows = rows,
+                        .group = group};
+  const auto transform = steps<act>().few_patches;
+  parallel_for(rows, [&](int64_t row) { transform(conv, few, row); });
+  const auto multiply = steps<act>().few_products;
+  parallel_for(conv.columns / kPanelColumns, [&](int64_t panel) { multiply(conv, few, panel); });
 }
 }  // namespace
 
@@ -427,8 +555,19 @@ bool winograd_applies(const Conv2dShape& s, int64_t channels, int64_t columns, i
 }
 
 template <class act>
-void winograd_transform_filters(float* filters, const WinogradConv<act>& conv) {
-  transform_panels(filters, conv, 0, conv.columns / kPanelColumns);
+void winograd_pack_taps(float* taps, const WinogradConv<act>& conv) {
+  parallel_for(conv.columns / kPanelColumns, [&](int64_t panel) {
+    // A line of channels at a time: what it is written to stays in the cache.
+    for (int64_t c = 0; c < conv.channels; c += kFilterChannels) {
+      float* to = taps + (panel * conv.channels + c) * kTaps * kPanelColumns;
+      for (int64_t column = 0; column < kPanelColumns; ++column) {
+        const float* filter = conv.w + (panel * kPanelColumns + column) * kTaps * conv.channels + c;
+        for (int64_t tap = 0; tap < kTaps; ++tap)
+          for (int64_t i = 0; i < kFilterChannels; ++i)
+            to[(i * kTaps + tap) * kPanelColumns + column] = filter[tap * conv.channels + i];
+      }
+    }
+  });
 }
 
 template <class act>
@@ -436,16 +575,14 @@ void winograd(const WinogradConv<act>& conv) {
   const int64_t total = WinogradTiles(conv.batch, conv.out_height(), conv.out_width()).total();
   if (total == 0) return;
   const auto [rows, depth, pitch] = HWY_DYNAMIC_DISPATCH(winograd_layout)();
+  if (total <= kFewTiles && conv.columns >= kFewestPanels * kPanelColumns)
+    return winograd_of_few(conv, total);
   // Then the filters are larger than a cache.
   if (conv.channels > depth) return winograd_in_passes(conv, total);
 
   const int64_t slots = conv.channels / kPerSlot<act>;
-  const float* filters = conv.filters;
-  if (!filters) {
-    float* transformed = scratch(Scratch::weights, kPoints * slots * conv.columns);
-    winograd_transform_filters(transformed, conv);
-    filters = transformed;
-  }
+  float* filters = scratch(Scratch::weights, kPoints * slots * conv.columns);
+  transform_panels(filters, conv, 0, conv.columns / kPanelColumns);
   const int64_t fitting = kResident / (kPoints * (slots + kPanelColumns)) / rows;
   const int64_t wanted = ceil_div(ceil_div(total, kChunks), rows);
   const int64_t tiles = std::clamp<int64_t>(std::min(fitting, wanted), 1, total) * rows;
@@ -454,8 +591,8 @@ void winograd(const WinogradConv<act>& conv) {
                   [&](int64_t begin, int64_t end, int64_t) { chunk(conv, filters, begin, end); });
 }
 
-template void winograd_transform_filters<float>(float*, const WinogradConv<float>&);
-template void winograd_transform_filters<BFloat16>(float*, const WinogradConv<BFloat16>&);
+template void winograd_pack_taps<float>(float*, const WinogradConv<float>&);
+template void winograd_pack_taps<BFloat16>(float*, const WinogradConv<BFloat16>&);
 template void winograd<float>(const WinogradConv<float>&);
 template void winograd<BFloat16>(const WinogradConv<BFloat16>&);
 

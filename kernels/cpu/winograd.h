@@ -23,8 +23,8 @@ struct WinogradConv {
   /// is turned by half a turn: the gradient by the data.
   const float* w = nullptr;
   bool transposed = false;
-  /// The filters as winograd_transform_filters transformed them; then `w` is not read.
-  const float* filters = nullptr;
+  /// The filters as winograd_pack_taps laid them out; then `w` is not read, and they are not transposed.
+  const float* taps = nullptr;
 
   /// out = relu(convolution + bias[columns] + residual); residual is laid out as out, may be out itself, and
   /// may be null like bias.
@@ -41,9 +41,11 @@ struct WinogradConv {
 /// `columns`.
 bool winograd_applies(const Conv2dShape& shape, int64_t channels, int64_t columns, int64_t padding);
 
-/// filters[36 * channels * columns of act], aligned to 64 bytes, for this process. Requires winograd_applies.
+/// taps[9 * channels * columns], aligned to 64 bytes: the filters w in the order in which they are
+/// transformed. Transformed ones would be four times as large, and on one image at a time to read them takes
+/// longer than to make them. Requires winograd_applies.
 template <class act>
-void winograd_transform_filters(float* filters, const WinogradConv<act>& conv);
+void winograd_pack_taps(float* taps, const WinogradConv<act>& conv);
 
 /// Requires winograd_applies. The rounding error is about 2.5 times that of direct summation.
 template <class act>

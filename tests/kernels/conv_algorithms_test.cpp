@@ -39,19 +39,33 @@ OpCase pass_case(cpu::ConvPass pass, const Conv2dShape& s) {
             dy = input("dy", data.uniform(s.out_size()));
   switch (pass) {
     case cpu::ConvPass::forward:
-      return {.args = {output("y", s.out_size()), x, w}, .call = [=](const auto& k, Pointers p) {
+      return {.kernel = "conv2d_forward",
+              .args = {output("y", s.out_size()), x, w},
+              .call = [=](const auto& k, Pointers p) {
                 k.conv2d_forward(p[0], p[1], p[2], nullptr, nullptr, false, s);
               }};
     case cpu::ConvPass::backward_data:
-      return {.args = {output("dx", s.in_size()), dy, w}, .call = [=](const auto& k, Pointers p) {
+      return {.kernel = "conv2d_backward_data",
+              .args = {output("dx", s.in_size()), dy, w},
+              .call = [=](const auto& k, Pointers p) {
                 k.conv2d_backward_data(p[0], p[1], p[2], Accumulate::no, s);
               }};
     case cpu::ConvPass::backward_weight:
       break;
   }
-  return {.args = {output("dw", s.weight_size()), dy, x}, .call = [=](const auto& k, Pointers p) {
+  return {.kernel = "conv2d_backward_weight",
+          .args = {output("dw", s.weight_size()), dy, x},
+          .call = [=](const auto& k, Pointers p) {
             k.conv2d_backward_weight(p[0], p[1], p[2], Accumulate::no, s);
           }};
+}
+
+/// A case of one image, with the values of the last image of `all` and its weights.
+OpCase last_image_of(const OpCase& all, OpCase one) {
+  for (size_t arg = 1; arg < all.args.size(); ++arg)
+    one.args[arg].values.assign(all.args[arg].values.end() - std::ptrdiff_t(one.args[arg].values.size()),
+                                all.args[arg].values.end());
+  return one;
 }
 
 /// Relative to the norm; NaN where a value is none.
@@ -107,6 +121,32 @@ TEST_CASE("groups of Winograd's tiles of one kind, and of several") {
   for (const Conv2dShape& s : {shape(7, 7, 32, 32, 3, 1, 60), shape(5, 10, 32, 64, 3, 1, 17),
                                shape(6, 7, 288, 32, 3, 1, 9), shape(4, 2, 32, 32, 3, 1, 40)}) {
     CHECK(compare_algorithms(s) == 6);
+  }
+}
+
+TEST_CASE("an image has the same bits where Winograd's tiles are few and where they are many") {
+  const RulesAgain again;
+  // 4 and 16 tiles an image, in chunks and in passes where they are many; channels that fill no block.
+  for (const Conv2dShape& many :
+       {shape(7, 7, 48, 128, 3, 1, 24), shape(8, 7, 288, 160, 3, 1, 20), shape(13, 14, 128, 128, 3, 1, 5)}) {
+    for (const auto pass : {cpu::ConvPass::forward, cpu::ConvPass::backward_data}) {
+      const auto algorithms = cpu::conv_algorithms(pass, many);
+      if (std::ranges::find(algorithms, cpu::ConvAlgorithm::winograd) == algorithms.end()) continue;
+      cpu::set_conv_choices({{pass, many, cpu::ConvAlgorithm::winograd}});
+      Conv2dShape one = many;
+      one.batch = 1;
+      const OpCase together = pass_case(pass, many), alone = last_image_of(together, pass_case(pass, one));
+      const auto check = [&](const auto& backends) {
+        for (const auto& backend : backends) {
+          CAPTURE(backend.name);
+          const auto all = output_bytes(together, backend)[0], last = output_bytes(alone, backend)[0];
+          REQUIRE(last.size() * size_t(many.batch) == all.size());
+          CHECK(std::equal(last.begin(), last.end(), all.end() - std::ptrdiff_t(last.size())));
+        }
+      };
+      check(cpu_backends());
+      check(cpu_bf16_backends());
+    }
   }
 }
 
