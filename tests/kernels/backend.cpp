@@ -33,7 +33,8 @@ Backend<real> host_backend(std::string name, Kernels<real> kernels, void (*activ
           .release = host_release,
           .upload = host_copy,
           .download = host_copy,
-          .activate = activate};
+          .activate = activate,
+          .on_processor = true};
 }
 
 const int64_t kProcessor = hwy::SupportedTargets();
@@ -141,18 +142,27 @@ std::vector<Backend<BFloat16>> cuda_bf16_backends() {
           cuda_backend<BFloat16, MatrixMath::f32>("cuda (products in float)", 0)};
 }
 
-std::vector<Backend<BFloat16>> bf16_backends() {
-  std::vector<Backend<BFloat16>> backends = cpu_bf16_backends();
-  for (Backend<BFloat16>& backend : cuda_bf16_backends()) backends.push_back(std::move(backend));
-  backends.insert(backends.begin(), reference_backend<BFloat16>());
+bool device_is_simulated() {
+  return cuda::device_count() > 0 && cuda::device_properties(0).simulated;
+}
+
+namespace {
+template <class real>
+std::vector<Backend<real>> all_backends(const std::vector<Backend<real>>& of_processor,
+                                        const std::vector<Backend<real>>& of_device) {
+  std::vector<Backend<real>> backends{reference_backend<real>()};
+  if (!device_is_simulated()) backends.insert(backends.end(), of_processor.begin(), of_processor.end());
+  backends.insert(backends.end(), of_device.begin(), of_device.end());
   return backends;
+}
+}  // namespace
+
+std::vector<Backend<BFloat16>> bf16_backends() {
+  return all_backends(cpu_bf16_backends(), cuda_bf16_backends());
 }
 
 std::vector<Backend<float>> float_backends() {
-  std::vector<Backend<float>> backends = cpu_backends();
-  for (Backend<float>& backend : cuda_backends()) backends.push_back(std::move(backend));
-  backends.insert(backends.begin(), reference_backend<float>());
-  return backends;
+  return all_backends(cpu_backends(), cuda_backends());
 }
 
 }  // namespace signet::test

@@ -55,6 +55,7 @@ struct Backend {
   void (*activate)() = nullptr;
   /// By how much the operands of matrix products and convolutions are rounded, relatively; 0: not at all.
   double operand_roundoff = 0;
+  bool on_processor = false;
   /// Differs from the backend before it by matrix products and convolutions alone.
   bool differs_by_products = false;
 };
@@ -75,8 +76,10 @@ std::vector<Backend<float>> cuda_backends();
 /// The kernels of that device that keep activations in bfloat16, multiplying them as they are and as floats.
 std::vector<Backend<BFloat16>> cuda_bf16_backends();
 
-/// All backends whose results are to be compared: the reference and those above.
+/// All backends whose results are to be compared: the reference and those above. With a simulated device the
+/// processor's are left out: they are the same in a build without it, and tested there.
 std::vector<Backend<float>> float_backends();
 std::vector<Backend<BFloat16>> bf16_backends();
+bool device_is_simulated();
 
 }  // namespace signet::test

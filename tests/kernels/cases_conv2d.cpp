@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "tests/kernels/suite.h"
 
@@ -132,21 +133,47 @@ std::vector<Conv2dShape> resnet_shapes() {
 }
 
 // Tiles of 4x4 outputs: that fit, that stick out along one side or both, in the last group of a chunk or
-// alone; blocks of channels that fill their panels and that do not; more panels than are held at a time, and
-// (without AVX2) more tiles than a pass takes.
+// alone; blocks of channels that fill their panels and that do not.
 std::vector<Conv2dShape> tiled_shapes() {
-  return {
-      square(3, 16, 32, 64, 3, 1, 1), square(2, 11, 48, 96, 3, 1, 1),  square(1, 12, 256, 32, 3, 1, 2),
-      square(1, 9, 64, 32, 3, 1, 0),  square(5, 8, 64, 160, 3, 1, 1),  {2, 7, 15, 32, 32, 3, 3, 1, 1, 1},
-      square(5, 7, 320, 64, 3, 1, 1), square(1, 7, 272, 288, 3, 1, 1), {1, 3, 264, 272, 32, 3, 3, 1, 1, 1}};
+  return {square(3, 16, 32, 64, 3, 1, 1),
+          square(2, 11, 48, 96, 3, 1, 1),
+          square(1, 12, 256, 32, 3, 1, 2),
+          square(1, 9, 64, 32, 3, 1, 0),
+          {2, 7, 15, 32, 32, 3, 3, 1, 1, 1}};
 }
 
 // Images of three channels: rows that tiles fill and that they do not, more padding than a window sees, a
 // window of one column, many images for few weights.
 std::vector<Conv2dShape> rgb_shapes() {
-  return {square(2, 18, 3, 32, 7, 2, 3),     square(3, 32, 3, 32, 3, 1, 1),    square(1, 5, 3, 32, 3, 1, 3),
-          {2, 9, 31, 3, 64, 3, 5, 2, 2, 1},  {1, 17, 3, 3, 32, 2, 1, 1, 0, 1}, square(20, 6, 3, 32, 3, 2, 0),
+  return {square(2, 18, 3, 32, 7, 2, 3),
+          square(1, 5, 3, 32, 3, 1, 3),
+          {2, 9, 31, 3, 64, 3, 5, 2, 2, 1},
+          {1, 17, 3, 3, 32, 2, 1, 1, 0, 1},
+          square(20, 6, 3, 32, 3, 2, 0)};
+}
+
+// Few of Winograd's tiles, of one kind and of several; more panels than the processor's kernels hold at a
+// time; an image whose rows are many strips; a wide window.
+std::vector<Conv2dShape> shapes_for_processors() {
+  return {square(2, 8, 64, 160, 3, 1, 1),
+          square(3, 7, 288, 32, 3, 1, 1),
+          square(1, 5, 272, 288, 3, 1, 1),
+          square(3, 32, 3, 32, 3, 1, 1),
           {1, 30, 23, 3, 96, 4, 11, 1, 2, 1}};
+}
+
+/// The shape without options and with all, and its gradients.
+void add_shape(Suite& suite, const Conv2dShape& s, bool for_processors) {
+  suite.cases.push_back(forward_case(s, false, false, false, true));
+  suite.cases.push_back(forward_case(s, true, true, true));
+  for (const bool whole : {false, true}) {
+    const auto accumulate = whole ? Accumulate::yes : Accumulate::no;
+    suite.gradients.push_back(data_gradient(s, accumulate, whole));
+    suite.gradients.push_back(weight_gradient(s, accumulate, whole));
+  }
+  for (OpCase& op : std::span(suite.cases).last(2)) op.for_processors = for_processors;
+  for (Gradient& gradient : std::span(suite.gradients).last(4))
+    gradient.backward.for_processors = for_processors;
 }
 
 }  // namespace
@@ -178,14 +205,8 @@ void add_conv2d(Suite& suite, Scale scale) {
   for (const Conv2dShape& s : resnet_shapes()) shapes.push_back(s);
   for (const Conv2dShape& s : tiled_shapes()) shapes.push_back(s);
   for (const Conv2dShape& s : rgb_shapes()) shapes.push_back(s);
-  for (const Conv2dShape& s : shapes) {
-    suite.cases.push_back(forward_case(s, false, false, false, true));
-    suite.cases.push_back(forward_case(s, true, true, true));
-    for (const bool whole : {false, true}) {
-      suite.gradients.push_back(data_gradient(s, whole ? yes : no, whole));
-      suite.gradients.push_back(weight_gradient(s, whole ? yes : no, whole));
-    }
-  }
+  for (const Conv2dShape& s : shapes) add_shape(suite, s, false);
+  for (const Conv2dShape& s : shapes_for_processors()) add_shape(suite, s, true);
 }
 
 }  // namespace signet::test

@@ -88,6 +88,8 @@ struct OpCase {
   bool exact = false;
   /// (output, input) arguments that may be one buffer.
   std::vector<std::pair<int, int>> may_alias = {};
+  /// A size at which the kernels of processors change their way, and those of devices do not.
+  bool for_processors = false;
   /// For a bench row: floating-point operations in a call, if arithmetic is the limit.
   double flops = 0;
 

@@ -1,6 +1,9 @@
 #pragma once
 // What is derived from an op case alone. Each check returns an empty string or what is wrong.
 
+#include <array>
+#include <span>
+
 #include "tests/kernels/op_run.h"
 
 namespace signet::test {
@@ -8,11 +11,24 @@ namespace signet::test {
 /// A matrix product or a convolution.
 bool is_product(const OpCase& op);
 
-/// Whether a backend has something of its own to show with a case (Backend::differs_by_products).
+/// Whether a backend has something of its own to show with a case (Backend::differs_by_products,
+/// OpCase::for_processors).
 template <class real>
 bool adds_to(const Backend<real>& backend, const OpCase& op) {
-  return !backend.differs_by_products || is_product(op);
+  return (!backend.differs_by_products || is_product(op)) && (backend.on_processor || !op.for_processors);
 }
+
+/// Whether something watches every access: AddressSanitizer, or the checker of the simulated device.
+#if defined(__SANITIZE_ADDRESS__) || defined(SIGNET_CHECKED_DEVICE)
+inline constexpr bool kWatched = true;
+#else
+inline constexpr bool kWatched = false;
+#endif
+
+/// Where arguments are put in turn. Who watches sees in blocks of exactly the size what the guards around
+/// aligned ones would show.
+inline constexpr std::array kAllPlacements{Placement::exact, Placement::misaligned, Placement::aligned};
+inline constexpr std::span kPlacements = std::span(kAllPlacements).first(kWatched ? 2 : 3);
 
 /// What a kernel in float must give: the results of ref::<double>, with a tolerance for each argument, and
 /// those of the reference in the kernel's own type, for the cases that are exact.
