@@ -133,13 +133,10 @@ std::vector<Conv2dShape> resnet_shapes() {
 }
 
 // Tiles of 4x4 outputs: that fit, that stick out along one side or both, in the last group of a chunk or
-// alone; blocks of channels that fill their panels and that do not.
+// alone; blocks of channels that fill their panels and that do not; enough channels for a device to do so.
 std::vector<Conv2dShape> tiled_shapes() {
-  return {square(3, 16, 32, 64, 3, 1, 1),
-          square(2, 11, 48, 96, 3, 1, 1),
-          square(1, 12, 256, 32, 3, 1, 2),
-          square(1, 9, 64, 32, 3, 1, 0),
-          {2, 7, 15, 32, 32, 3, 3, 1, 1, 1}};
+  return {square(3, 16, 32, 64, 3, 1, 1), square(2, 11, 48, 96, 3, 1, 1),  square(1, 12, 256, 32, 3, 1, 2),
+          square(1, 9, 64, 32, 3, 1, 0),  square(1, 4, 128, 128, 3, 1, 1), {2, 7, 15, 32, 32, 3, 3, 1, 1, 1}};
 }
 
 // Images of three channels: rows that tiles fill and that they do not, more padding than a window sees, a
