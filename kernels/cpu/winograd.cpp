@@ -135,38 +135,14 @@ HWY_INLINE const float* taps_of(const WinogradConv<act>& conv, int64_t c, int64_
   return conv.taps + (o / kPanelColumns * conv.channels + c) * kTaps * kPanelColumns + o % kPanelColumns;
 }
 
-/// Transformed filters of kLanes channels and kLanes columns, from (c, o) on.
-template <class act>
-HWY_INLINE void transform_filters(float* to, int64_t point_pitch, const WinogradConv<act>& conv, int64_t c,
-                                  int64_t o) {
-  const Lanes t;
-  // The vectors run along the columns: w's last axis if transposed, else its first.
-  alignas(64) float turned[kTaps][kLanes * kLanes];  // [tap][channel][column]
-  if (!conv.taps && !conv.transposed) {
-    for (int64_t tap = 0; tap < 9; ++tap) {
-      const float* w = conv.w + (o * 9 + tap) * conv.channels + c;
-      for (int64_t i = 0; i < kLanes; ++i)
-        for (int64_t j = 0; j < kLanes; ++j) turned[tap][i * kLanes + j] = w[j * 9 * conv.channels + i];
-    }
-  }
+/// Transformed filters of kLanes channels and kLanes columns, whose taps `tap_of` gives by channel and tap.
+template <class act, class TapOf>
+HWY_INLINE void transform_channels(float* to, int64_t point_pitch, const TapOf& tap_of) {
   for (int64_t i = 0; i < kLanes; i += kPerSlot<act>, to += kPanelColumns) {
-    const auto transform = [&](Vector(&rows)[6][3], int64_t channel) HWY_ATTR {
-      if (conv.taps) {
-        const float* taps = taps_of(conv, c + channel, o);
-        transform_columns<act>(rows,
-                               [&](int64_t tap) HWY_ATTR { return hn::Load(t, taps + tap * kPanelColumns); });
-      } else if (conv.transposed) {
-        const float* taps = conv.w + (c + channel) * kTaps * conv.columns + o;
-        transform_columns<act>(
-            rows, [&](int64_t tap) HWY_ATTR { return hn::LoadU(t, taps + (8 - tap) * conv.columns); });
-      } else {
-        transform_columns<act>(
-            rows, [&](int64_t tap) HWY_ATTR { return hn::Load(t, turned[tap] + channel * kLanes); });
-      }
-    };
     Vector rows[6][3], next[6][3];
-    transform(rows, i);
-    if constexpr (kPerSlot<act> == 2) transform(next, i + 1);
+    transform_columns<act>(rows, [&](int64_t tap) HWY_ATTR { return tap_of(i, tap); });
+    if constexpr (kPerSlot<act> == 2)
+      transform_columns<act>(next, [&](int64_t tap) HWY_ATTR { return tap_of(i + 1, tap); });
     for (int64_t y = 0; y < 6; ++y) {
       Vector u[6];
       transform_filter<act>(u, rows[y]);
@@ -177,9 +153,37 @@ HWY_INLINE void transform_filters(float* to, int64_t point_pitch, const Winograd
         for (int64_t x = 0; x < 6; ++x) u[x] = make_pairs(u[x], second[x]);
       }
 #endif
-      for (int64_t x = 0; x < 6; ++x) hn::Store(u[x], t, to + (y * 6 + x) * point_pitch);
+      for (int64_t x = 0; x < 6; ++x) hn::Store(u[x], Lanes(), to + (y * 6 + x) * point_pitch);
     }
   }
+}
+
+/// The same from (c, o) on. The vectors run along the columns: w's last axis if transposed, else its first.
+template <class act>
+HWY_INLINE void transform_filters(float* to, int64_t point_pitch, const WinogradConv<act>& conv, int64_t c,
+                                  int64_t o) {
+  const Lanes t;
+  if (conv.taps) {
+    const float* taps = taps_of(conv, c, o);
+    return transform_channels<act>(to, point_pitch, [&](int64_t channel, int64_t tap) HWY_ATTR {
+      return hn::Load(t, taps + (channel * kTaps + tap) * kPanelColumns);
+    });
+  }
+  if (conv.transposed) {
+    const float* w = conv.w + c * kTaps * conv.columns + o;
+    return transform_channels<act>(to, point_pitch, [&](int64_t channel, int64_t tap) HWY_ATTR {
+      return hn::LoadU(t, w + (channel * kTaps + 8 - tap) * conv.columns);
+    });
+  }
+  alignas(64) float turned[kTaps][kLanes * kLanes];  // [tap][channel][column]
+  for (int64_t tap = 0; tap < kTaps; ++tap) {
+    const float* w = conv.w + (o * kTaps + tap) * conv.channels + c;
+    for (int64_t i = 0; i < kLanes; ++i)
+      for (int64_t j = 0; j < kLanes; ++j) turned[tap][i * kLanes + j] = w[j * kTaps * conv.channels + i];
+  }
+  transform_channels<act>(to, point_pitch, [&](int64_t channel, int64_t tap) HWY_ATTR {
+    return hn::Load(t, turned[tap] + channel * kLanes);
+  });
 }
 
 /// Transformed filters of kFilterChannels channels from c on and a panel of columns from o on, to
