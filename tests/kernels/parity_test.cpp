@@ -106,19 +106,11 @@ TEST_CASE("every backend agrees with the reference, wherever its arguments lie")
 
 namespace {
 
-// Who watches for races or stray accesses finds them with three threads.
-#ifdef __SANITIZE_THREAD__
-constexpr bool kTwoToo = false;
-#else
-constexpr bool kTwoToo = !kWatched;
-#endif
-
 template <class real>
 void check_threads(const Backend<real>& backend, const std::vector<OpCase>& ops) {
   const ThreadsGuard guard;
   std::vector<std::vector<std::vector<std::byte>>> first;
   for (const int threads : {1, 2, 3}) {
-    if (threads == 2 && !kTwoToo) continue;
     set_num_threads(threads);
     for (size_t i = 0; i < ops.size(); ++i) {
       auto bytes = output_bytes(ops[i], backend);
