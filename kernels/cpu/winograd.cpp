@@ -404,8 +404,72 @@ void winograd_few_patches(const WinogradConv<act>& conv, const WinogradFew& few,
   }
 }
 
+#if HWY_TARGET == HWY_AVX3
+// Four tiles leave the tile of registers half empty and waiting for filters. Instead the sums of a row of six
+// points of all four stay in registers, and a filter's points are made there, for each row anew: that is less
+// than to store and to load them.
+constexpr int kFewest = 4;
+// A block is passed 12 times. Meanwhile the next one is fetched, evenly, a line and a half for a channel:
+// many lines at once would make the products wait.
+constexpr int64_t kFetched = kFewDepth * kTaps * kPanelColumns / 12;
+
+/// Adds `depth` channels to the sums [point][tile][kPanelColumns] of the points in row kY, for kLanes
+/// columns, and has memory give kFetched floats from `next` on.
+template <int kY>
+void fewest_products(float* sums, const float* patches, const float* taps, int64_t depth, bool accumulate,
+                     const float* next) {
+  const Lanes t;
+  sums += kY * 6 * kFewest * kPanelColumns;
+  patches += kY * 6 * kFewest * kFewPitch;
+  Vector sum[6][kFewest];
+  for (int x = 0; x < 6; ++x)
+    for (int r = 0; r < kFewest; ++r)
+      sum[x][r] = accumulate ? hn::Load(t, sums + (x * kFewest + r) * kPanelColumns) : hn::Zero(t);
+  for (int64_t c = 0; c < depth; ++c, taps += kTaps * kPanelColumns) {
+    constexpr int64_t kFetchedOfTwo = 2 * kFetched / kFewDepth;
+    if (c % 2 == 0)
+      for (int64_t i = 0; i < kFetchedOfTwo; i += kLanes)
+        __builtin_prefetch(next + c / 2 * kFetchedOfTwo + i, 0, 2);
+    Vector rows[6][3], u[6];  // of which the compiler makes those of kY
+    transform_columns<float>(rows,
+                             [&](int64_t tap) HWY_ATTR { return hn::Load(t, taps + tap * kPanelColumns); });
+    transform_filter<float>(u, rows[kY]);
+#pragma GCC unroll 6
+    for (int x = 0; x < 6; ++x) {
+#pragma GCC unroll 4
+      for (int r = 0; r < kFewest; ++r)
+        sum[x][r] = hn::MulAdd(hn::Set(t, patches[(x * kFewest + r) * kFewPitch + c]), u[x], sum[x][r]);
+    }
+  }
+  for (int x = 0; x < 6; ++x)
+    for (int r = 0; r < kFewest; ++r) hn::Store(sum[x][r], t, sums + (x * kFewest + r) * kPanelColumns);
+}
+
+void winograd_fewest_products(const WinogradConv<float>& conv, const WinogradFew& few, int64_t panel) {
+  constexpr void (*kRows[])(float*, const float*, const float*, int64_t, bool, const float*) = {
+      fewest_products<0>, fewest_products<1>, fewest_products<2>,
+      fewest_products<3>, fewest_products<4>, fewest_products<5>};
+  const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
+  float* sums = scratch(Scratch::tile, kPoints * kFewest * kPanelColumns);
+  for (int64_t c = 0, block = 0; c < conv.channels; c += kFewDepth, ++block) {
+    const int64_t depth = std::min(kFewDepth, conv.channels - c);
+    const float* patches = few.patches + block * kPoints * kFewest * kFewPitch;
+    const float* taps = taps_of(conv, c, panel * kPanelColumns);
+    const float* next = taps + kFewDepth * kTaps * kPanelColumns;
+    for (int64_t j = 0; j < kPanelColumns; j += kLanes)
+      for (int64_t y = 0; y < 6; ++y, next += kFetched)
+        kRows[y](sums + j, patches, taps + j, depth, block > 0, next);
+  }
+  finish_tiles(conv, sums, kFewest * kPanelColumns, 0, tiles.total(), panel);
+}
+#endif
+
 template <class act>
 void winograd_few_products(const WinogradConv<act>& conv, const WinogradFew& few, int64_t panel) {
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (std::is_same_v<act, float>)
+    if (conv.taps && few.rows == kFewest) return winograd_fewest_products(conv, few, panel);
+#endif
   // Points lie a line more apart than they are long: the 36 of a filter would be in one set of the L1 cache.
   constexpr int64_t kLine = 16, kFilterPoint = kFewDepth * kPanelColumns + kLine;
   constexpr int64_t kBlock = kFewDepth * kPerSlot<act>, kTapsOfBlock = kBlock * kTaps * kPanelColumns;
