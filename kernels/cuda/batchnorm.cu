@@ -25,7 +25,7 @@ template <int kWidth>
 struct Moments {
   float mean[kWidth];
   float squares[kWidth];  // sum of squared distances from the mean
-  float count;            // with it a place of shared memory has an odd number of words: no bank conflicts
+  float count;
 };
 
 struct Merge {

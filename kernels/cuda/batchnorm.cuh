@@ -76,19 +76,31 @@ __device__ __forceinline__ int64_t first_channel() {
 }
 
 /// The values of the block's threads with the same threadIdx.x combined as a balanced tree over threadIdx.y,
-/// for the thread with threadIdx.y = 0; what the others get means nothing. All threads call it; it may be
-/// called again at once.
+/// for the thread with threadIdx.y = 0; what the others get means nothing. T is made of floats. All threads
+/// call it, once in a kernel: a second call would need a barrier before it.
 template <class T, class Op>
 __device__ T reduce_over_height(T value, Op op) {
-  __shared__ T values[kThreads];
-  const int x = int(threadIdx.x), y = int(threadIdx.y), width = int(blockDim.x);
-  __syncthreads();  // an earlier call's results have been read
-  values[y * width + x] = value;
+  constexpr int kFloats = sizeof(T) / sizeof(float);
+  static_assert(sizeof(T) == kFloats * sizeof(float));
+  // Apart, so that the lanes of a warp ask for neighbouring words, whatever the size of T: no bank conflicts.
+  __shared__ float values[kFloats][kThreads];
+  float mine[kFloats];
+  const int thread = int(threadIdx.y * blockDim.x + threadIdx.x);
+  const auto put = [&] {
+    memcpy(mine, &value, sizeof(T));
+#pragma unroll
+    for (int i = 0; i < kFloats; ++i) values[i][thread] = mine[i];
+  };
+  put();
   for (int half = int(blockDim.y) / 2; half > 0; half /= 2) {
     __syncthreads();
-    if (y < half) {
-      value = op(value, values[(y + half) * width + x]);
-      values[y * width + x] = value;
+    if (int(threadIdx.y) < half) {
+#pragma unroll
+      for (int i = 0; i < kFloats; ++i) mine[i] = values[i][thread + half * int(blockDim.x)];
+      T other;
+      memcpy(&other, mine, sizeof(T));
+      value = op(value, other);
+      put();
     }
   }
   return value;

@@ -28,11 +28,19 @@ struct FirstPass {
   int64_t chunk_rows = 0, rows = 0, channels = 0;
 };
 
-struct AddPacks {
+template <int kWidth>
+struct Sums {
+  Pack<float, kWidth> g = {}, g_x = {};  // of g, of g (x - mean)
+};
+
+struct AddSums {
   template <int kWidth>
-  __device__ Pack<float, kWidth> operator()(Pack<float, kWidth> a, const Pack<float, kWidth>& b) const {
+  __device__ Sums<kWidth> operator()(Sums<kWidth> a, const Sums<kWidth>& b) const {
 #pragma unroll
-    for (int j = 0; j < kWidth; ++j) a.v[j] += b.v[j];
+    for (int j = 0; j < kWidth; ++j) {
+      a.g.v[j] += b.g.v[j];
+      a.g_x.v[j] += b.g_x.v[j];
+    }
     return a;
   }
 };
@@ -54,7 +62,7 @@ __global__ void __launch_bounds__(kThreads) first_pass_kernel(FirstPass<act> p) 
   const int64_t c = first_channel<kWidth>();
   const int64_t begin = blockIdx.y * p.chunk_rows, end = min(begin + p.chunk_rows, p.rows);
   const int64_t step = blockDim.y;
-  Pack<float, kWidth> sum_g = {}, sum_g_x = {};
+  Sums<kWidth> sums;
   if (c < p.channels) {
     Pack<float, kWidth> mean = {}, scale = {};
     if (p.partials) mean = load<kWidth>(p.mean + c);
@@ -78,8 +86,8 @@ __global__ void __launch_bounds__(kThreads) first_pass_kernel(FirstPass<act> p) 
           const auto values = widen(x[i]);
 #pragma unroll
           for (int j = 0; j < kWidth; ++j) {
-            sum_g.v[j] += g.v[j];
-            sum_g_x.v[j] += g.v[j] * (values.v[j] - mean.v[j]);
+            sums.g.v[j] += g.v[j];
+            sums.g_x.v[j] += g.v[j] * (values.v[j] - mean.v[j]);
           }
         }
         if (p.dx) {
@@ -91,12 +99,11 @@ __global__ void __launch_bounds__(kThreads) first_pass_kernel(FirstPass<act> p) 
     }
   }
   if (!p.partials) return;
-  sum_g = reduce_over_height(sum_g, AddPacks());
-  sum_g_x = reduce_over_height(sum_g_x, AddPacks());
+  sums = reduce_over_height(sums, AddSums());
   if (threadIdx.y != 0 || c >= p.channels) return;
   float* to = p.partials + 2 * blockIdx.y * p.channels + c;
-  store(to, sum_g);
-  store(to + p.channels, sum_g_x);
+  store(to, sums.g);
+  store(to + p.channels, sums.g_x);
 }
 
 template <class act>
