@@ -6,6 +6,10 @@
 // A thread begins with its own part of the chunks, the same part in every job of as many chunks, and helps
 // the others when that is done: what it wrote in one kernel it reads in the next, from a cache of its own.
 // Where cores do not share a cache, whoever is free taking the next chunk was half as fast on small networks.
+//
+// In the bodies subnormal numbers (below 1.2e-38) are zero, as inputs and as results. A processor takes some
+// 150 cycles for an instruction that meets one, and training breeds them: where a unit is dead, Adam's mean
+// is multiplied by 0.9 in every step, down to a few units of the smallest subnormal, where it stays for good.
 
 #include "kernels/parallel.h"
 
@@ -44,6 +48,31 @@ bool holds_soon(const Condition& condition) {
   }
   return condition();
 }
+
+/// While one lives, this thread takes subnormal numbers for zero.
+class SubnormalsAreZero {
+ public:
+#if defined(__x86_64__)
+  // MXCSR's bits "flush to zero" and "denormals are zero" (Intel 64 and IA-32 Architectures Software
+  // Developer's Manual, volume 1, 10.2.3).
+  SubnormalsAreZero() {
+    __builtin_ia32_ldmxcsr(before_ | 1U << 15 | 1U << 6);
+  }
+  ~SubnormalsAreZero() {
+    __builtin_ia32_ldmxcsr(before_);
+  }
+
+ private:
+  unsigned before_ = __builtin_ia32_stmxcsr();
+#else
+  SubnormalsAreZero() {}
+  ~SubnormalsAreZero() {}
+
+ public:
+#endif
+  SubnormalsAreZero(const SubnormalsAreZero&) = delete;
+  SubnormalsAreZero& operator=(const SubnormalsAreZero&) = delete;
+};
 
 // Set while this thread runs a body of parallel_for, so that a nested call runs inline.
 thread_local bool inside_body = false;
@@ -147,6 +176,7 @@ class Pool {
   }
 
   void loop(size_t self, uint64_t seen) {
+    const SubnormalsAreZero subnormals_are_zero;
     for (;;) {
       holds_soon([&] { return generation_.load(std::memory_order_acquire) != seen; });
       std::unique_lock lock(mutex_);
@@ -194,6 +224,7 @@ int num_threads() {
 }
 
 void detail::parallel_run(int64_t chunks, void (*body)(void*, int64_t), void* context) {
+  const SubnormalsAreZero subnormals_are_zero;
   if (chunks > 1 && !inside_body && num_threads() > 1) {
     Job job{.body = body, .context = context, .parts = {}, .failure_mutex = {}, .failure = {}};
     if (pool().run(job, chunks)) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -116,3 +117,25 @@ TEST_CASE("two threads may call parallel_for at the same time") {
   CHECK(first == 200 * 120);
   CHECK(second == 200 * 120);
 }
+
+#if defined(__x86_64__)
+TEST_CASE("subnormal numbers are zero in the bodies, on every thread, and nowhere else") {
+  const ThreadsGuard guard;
+  volatile float smallest = std::numeric_limits<float>::min();
+  const auto halved = [&] { return smallest * 0.5f; };
+  const auto doubled = [](volatile const float& x) { return x * 2; };
+  const float subnormal = halved();
+  for (const int threads : {1, 3}) {
+    set_num_threads(threads);
+    std::vector<float> results(64), inputs(64);
+    parallel_for(64, [&](int64_t chunk) {
+      results[size_t(chunk)] = halved();
+      inputs[size_t(chunk)] = doubled(subnormal);
+    });
+    CHECK(results == std::vector<float>(64, 0));
+    CHECK(inputs == std::vector<float>(64, 0));
+    CHECK(halved() > 0);
+    CHECK(doubled(subnormal) == smallest);
+  }
+}
+#endif
