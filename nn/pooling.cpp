@@ -4,13 +4,18 @@
 
 namespace signet::nn {
 
-Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding, bool relu) {
-  require(x.shape().rank() == 4, "maxpool", "input {} is not NHWC", x.shape().to_string());
+Pool2dShape pool_shape(const Shape& x, int64_t kernel, int64_t stride, int64_t padding) {
+  require(x.rank() == 4, "maxpool", "input {} is not NHWC", x.to_string());
   require(kernel > 0 && stride > 0 && padding >= 0 && 2 * padding <= kernel, "maxpool",
           "kernel {}, stride {}, padding {} are not possible", kernel, stride, padding);
-  const Pool2dShape s{x.shape()[0], x.shape()[1], x.shape()[2], x.shape()[3], kernel, stride, padding};
+  const Pool2dShape s{x[0], x[1], x[2], x[3], kernel, stride, padding};
   require(s.in_height + 2 * padding >= kernel && s.in_width + 2 * padding >= kernel, "maxpool",
-          "input {} is smaller than the window {}", x.shape().to_string(), kernel);
+          "input {} is smaller than the window {}", x.to_string(), kernel);
+  return s;
+}
+
+Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding, bool relu) {
+  const Pool2dShape s = pool_shape(x.shape(), kernel, stride, padding);
   const Gradient dx = gradient_of(x);
   Tensor y = Tensor::empty({s.batch, s.out_height(), s.out_width(), s.channels}, x.device(), x.dtype());
   Tensor index = dx ? Tensor::empty(y.shape(), x.device(), DType::i32) : Tensor();
