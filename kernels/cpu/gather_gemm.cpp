@@ -1,7 +1,9 @@
 // The right matrix is packed once into panels of two vectors' width, [k][width] each. A chunk of work is a
 // few tiles of rows: for one block of k after another it gathers its rows into cache and passes every panel
 // over all of them, so that a panel's block stays in L1 while the rows come from L2. Unfinished sums wait in
-// scratch memory, a contiguous tile for each pair of tile and panel.
+// scratch memory, a contiguous tile for each pair of tile and panel. Where the rows are so few that one chunk
+// has them all, as in dense layers, it packs a panel's block when it comes to it: into L1, instead of through
+// memory.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/gather_gemm.cpp"
@@ -33,7 +35,7 @@ struct GatherGemmTile {
 /// The steps for operands of a type, for one instruction set.
 template <class act>
 struct GatherGemmSteps {
-  void (*pack_panel)(float* to, const GatherGemm<act>& p, int64_t panel);
+  void (*pack_panel)(float* to, const GatherGemm<act>& p, int64_t panel, int64_t k_begin, int64_t k_end);
   void (*chunk)(const GatherGemm<act>& p, const float* panels, const GatherGemmChunk& chunk);
 };
 }  // namespace signet::cpu
@@ -105,20 +107,25 @@ HWY_INLINE Vector load_step(const GatherGemm<BFloat16>& p, const float* from, in
 }
 #endif
 
-// Panel `panel` of the right matrix: [k][width], width = kTileColumns or, for a last panel that needs no
-// more, one vector; columns beyond the matrix are zeros. In pairs for bfloat16.
+// Steps [k_begin, k_end) of panel `panel` of the right matrix: [k][width], width = kTileColumns or, for a
+// last panel that needs no more, one vector; columns beyond the matrix are zeros. In pairs for bfloat16.
 template <class act>
-void gather_gemm_pack_panel(float* to, const GatherGemm<act>& p, int64_t panel) {
+void gather_gemm_pack_panel(float* to, const GatherGemm<act>& p, int64_t panel, int64_t k_begin,
+                            int64_t k_end) {
   constexpr int64_t kNumbers = kPerSlot<act>;
   const int64_t column = panel * kTileColumns;
   const int64_t count = std::min(kTileColumns, p.columns - column);
   const int64_t width = count <= kLanes ? kLanes : kTileColumns;
   const int64_t pitch = p.right_column_stride;
+  int64_t k = 0;  // of the tap's first step
   for (const Tap& tap : p.left.taps) {
-    const float* from = p.right + tap.offset + column * pitch;
-    int64_t c = 0;
+    int64_t c = std::max<int64_t>(0, k_begin - k);
+    const int64_t c_end = std::min(p.left.channels, k_end - k);
+    k += p.left.channels;
+    if (c >= c_end) continue;
+    const float* from = p.right + tap.offset + column * pitch + c * kNumbers * p.right_row_stride;
     if (pitch == 1) {
-      for (; c < p.left.channels; ++c, to += width, from += kNumbers * p.right_row_stride) {
+      for (; c < c_end; ++c, to += width, from += kNumbers * p.right_row_stride) {
         for (int64_t j = 0; j < width; j += kLanes)
           hn::Store(load_step(p, from + j, count - j), Lanes(), to + j);
       }
@@ -129,7 +136,7 @@ void gather_gemm_pack_panel(float* to, const GatherGemm<act>& p, int64_t panel) 
       // A cache line of each column at a time, which bfloat16 is rounded from in whole vectors.
       constexpr int64_t kSteps = kLineFloats / kNumbers;
       alignas(64) float lines[kTileColumns * kSteps] = {};
-      for (; c + kSteps <= p.left.channels; c += kSteps, to += kSteps * width, from += kLineFloats) {
+      for (; c + kSteps <= c_end; c += kSteps, to += kSteps * width, from += kLineFloats) {
         for (int64_t j = 0; j < count; ++j) {
           auto* line = reinterpret_cast<act*>(lines + j * kSteps);
           for (int64_t i = 0; i < kLineFloats; i += kLanes) store(load(from + j * pitch + i), line + i);
@@ -140,7 +147,7 @@ void gather_gemm_pack_panel(float* to, const GatherGemm<act>& p, int64_t panel) 
       }
     }
 #endif
-    for (; c < p.left.channels; ++c, to += width, from += kNumbers * p.right_row_stride) {
+    for (; c < c_end; ++c, to += width, from += kNumbers * p.right_row_stride) {
       auto* step = reinterpret_cast<act*>(to);
       for (int64_t j = 0; j < width; ++j)
         for (int64_t i = 0; i < kNumbers; ++i)
@@ -209,6 +216,7 @@ HWY_INLINE void finish_tile(const GatherGemm<act>& p, const float* sums, int64_t
   }
 }
 
+// Without `panels` each block of a panel is packed here.
 template <class act>
 void gather_gemm_chunk(const GatherGemm<act>& p, const float* panels, const GatherGemmChunk& chunk) {
   const Gather<float>& g = p.left;
@@ -220,6 +228,7 @@ void gather_gemm_chunk(const GatherGemm<act>& p, const float* panels, const Gath
   float* left = scratch(Scratch::left, (tiles * kTileRows + 1) * kPitch);
   float* sums = scratch(
       Scratch::tile, kTileRows * kTileColumns * (keep ? tiles * (chunk.panel_end - chunk.panel_begin) : 1));
+  float* block = panels ? nullptr : scratch(Scratch::right, kDepth * kTileColumns);
   int64_t offsets[kTileRows];
   const UnitSession<act> session;
 
@@ -232,7 +241,9 @@ void gather_gemm_chunk(const GatherGemm<act>& p, const float* panels, const Gath
       const int64_t column = panel * kTileColumns;
       const bool narrow = p.columns - column <= kLanes;
       const int64_t width = narrow ? kLanes : kTileColumns;
-      const float* right = panels + column * k_total + k * width;
+      if (!panels) gather_gemm_pack_panel(block, p, panel, k, end);
+      const float* right = panels ? panels + column * k_total + k * width : block;
+      const float* next = panels ? right + kTileColumns * k_total : block;
       for (int64_t tile = 0; tile < tiles; ++tile) {
         const int64_t row = chunk.row_begin + tile * kTileRows;
         const int64_t rows = std::min<int64_t>(kTileRows, chunk.row_end - row);
@@ -240,7 +251,7 @@ void gather_gemm_chunk(const GatherGemm<act>& p, const float* panels, const Gath
         float* sum = sums;
         if (keep) sum += ((panel - chunk.panel_begin) * tiles + tile) * kTileRows * kTileColumns;
         (narrow ? choice.narrow : choice.full)(sum, left + tile * kTileRows * kPitch, right, end - k, k > 0,
-                                               right + kTileColumns * k_total + 4 * (end - k) * tile);
+                                               next + 4 * (end - k) * tile);
         if (end < k_total) continue;
         GridPixel pixel = grid_pixel(g, row);
         for (int64_t r = 0; r < rows; ++r, next_pixel(g, pixel))
@@ -296,7 +307,7 @@ void gather_gemm_pack(float* panels, const GatherGemm<act>& p) {
   const int64_t width = HWY_DYNAMIC_DISPATCH(gather_gemm_tile)().columns, k = p.left.columns();
   const auto pack = steps<act>().pack_panel;
   parallel_for(ceil_div(p.columns, width),
-               [&](int64_t panel) { pack(panels + panel * width * k, p, panel); });
+               [&](int64_t panel) { pack(panels + panel * width * k, p, panel, 0, k); });
 }
 
 template <class act>
@@ -304,14 +315,14 @@ void gather_gemm(const GatherGemm<act>& p) {
   if (p.rows == 0 || p.columns == 0) return;
   const GatherGemmTile tile = HWY_DYNAMIC_DISPATCH(gather_gemm_tile)();
   const int64_t panel_count = ceil_div(p.columns, tile.columns), tiles = ceil_div(p.rows, tile.rows);
+  const int64_t row_chunks = ceil_div(tiles, kChunkTiles);
   const float* panels = p.panels;
-  if (!panels) {
+  if (!panels && row_chunks > 1) {
     float* packed = scratch(Scratch::weights, panel_count * tile.columns * p.left.columns());
     gather_gemm_pack(packed, p);
     panels = packed;
   }
 
-  const int64_t row_chunks = ceil_div(tiles, kChunkTiles);
   const int64_t rows = ceil_div(tiles, row_chunks) * tile.rows;
   const int64_t groups = std::min(panel_count, ceil_div(kChunks, row_chunks));
   const int64_t group = ceil_div(panel_count, groups);
