@@ -71,13 +71,39 @@ struct Panels {
   int64_t width, panel_pitch, pitch;
 };
 
+#if HWY_TARGET != HWY_SCALAR
+// to[i * to_pitch + j] = from[j * from_pitch + i] for i, j < 4.
+HWY_INLINE void transpose4(float* to, int64_t to_pitch, const float* from, int64_t from_pitch) {
+  const hn::FixedTag<float, 4> d;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_pitch);
+  const auto r2 = hn::LoadU(d, from + 2 * from_pitch), r3 = hn::LoadU(d, from + 3 * from_pitch);
+  const auto a = hn::InterleaveLower(d, r0, r2), b = hn::InterleaveUpper(d, r0, r2);
+  const auto e = hn::InterleaveLower(d, r1, r3), f = hn::InterleaveUpper(d, r1, r3);
+  hn::Store(hn::InterleaveLower(d, a, e), d, to);
+  hn::Store(hn::InterleaveUpper(d, a, e), d, to + to_pitch);
+  hn::Store(hn::InterleaveLower(d, b, f), d, to + 2 * to_pitch);
+  hn::Store(hn::InterleaveUpper(d, b, f), d, to + 3 * to_pitch);
+}
+#endif
+
 HWY_INLINE void pack_transposed(const Panels& panels, const Gather<float>& g, int64_t row, int64_t rows,
                                 int64_t k_begin, int64_t k_end) {
-  for (int64_t k = k_begin; k < k_end; ++k) {
+  const auto place = [&](int64_t k) HWY_ATTR {
+    return panels.to + (k - k_begin) / panels.width * panels.panel_pitch + (k - k_begin) % panels.width;
+  };
+  int64_t k = k_begin;
+#if HWY_TARGET != HWY_SCALAR
+  for (; k + 4 <= k_end; k += 4) {
     const float* from = g.x + k * g.grid_width + row;
-    float* to = panels.to + (k - k_begin) / panels.width * panels.panel_pitch + (k - k_begin) % panels.width;
-    for (int64_t r = 0; r < rows; ++r) to[r * panels.pitch] = from[r];
+    float* to = place(k);
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4) transpose4(to + r * panels.pitch, panels.pitch, from + r, g.grid_width);
+    for (; r < rows; ++r)
+      for (int64_t i = 0; i < 4; ++i) to[r * panels.pitch + i] = from[i * g.grid_width + r];
   }
+#endif
+  for (; k < k_end; ++k)
+    for (int64_t r = 0; r < rows; ++r) place(k)[r * panels.pitch] = g.x[k * g.grid_width + row + r];
 }
 
 // Packs rows [row, row + rows), columns [k_begin, k_end), then a vector of zeros in the last panel. What

@@ -75,21 +75,6 @@ GatherGemmTile gather_gemm_tile() {
   return {kTileRows, kTileColumns};
 }
 
-#if HWY_TARGET != HWY_SCALAR
-// to[i * to_pitch + j] = from[j * from_pitch + i] for i, j < 4.
-HWY_INLINE void transpose4(float* to, int64_t to_pitch, const float* from, int64_t from_pitch) {
-  const hn::FixedTag<float, 4> d;
-  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_pitch);
-  const auto r2 = hn::LoadU(d, from + 2 * from_pitch), r3 = hn::LoadU(d, from + 3 * from_pitch);
-  const auto a = hn::InterleaveLower(d, r0, r2), b = hn::InterleaveUpper(d, r0, r2);
-  const auto e = hn::InterleaveLower(d, r1, r3), f = hn::InterleaveUpper(d, r1, r3);
-  hn::Store(hn::InterleaveLower(d, a, e), d, to);
-  hn::Store(hn::InterleaveUpper(d, a, e), d, to + to_pitch);
-  hn::Store(hn::InterleaveLower(d, b, f), d, to + 2 * to_pitch);
-  hn::Store(hn::InterleaveUpper(d, b, f), d, to + 3 * to_pitch);
-}
-#endif
-
 // The vector of columns from `from` on, of which `left` (0 or fewer: none) are of the matrix.
 HWY_INLINE Vector load_columns(const float* from, int64_t left) {
   const Lanes d;
@@ -204,6 +189,11 @@ HWY_INLINE void finish_vector(const GatherGemm<BFloat16>& p, const float* sum, i
 template <class act>
 HWY_INLINE void finish_tile(const GatherGemm<act>& p, const float* sums, int64_t width,
                             const int64_t* offsets, int64_t rows, int64_t column) {
+  if (!p.bias && !p.residual && !p.relu && column + width <= p.columns) {
+    for (int64_t r = 0; r < rows; ++r, sums += width)
+      for (int64_t j = 0; j < width; j += kLanes) store(load(sums + j), p.out + offsets[r] + column + j);
+    return;
+  }
   for (int64_t r = 0; r < rows; ++r, sums += width) {
     for (int64_t j = 0; j < width; j += kLanes) {
       const int64_t count = p.columns - column - j;
