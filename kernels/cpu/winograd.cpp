@@ -278,7 +278,7 @@ HWY_INLINE uint64_t points_of_group(const WinogradTiles& tiles, int64_t begin, i
   return tiles.points(first, std::min(end, first + kTileRows));
 }
 
-/// Tiles [begin, end); filters is [panel][point][channel or pair][kPanelColumns].
+/// Tiles [begin, end); filters is [panel][point][channel or pair][kPanelColumns], see point_pitch.
 template <class act>
 void winograd_chunk(const WinogradConv<act>& conv, const float* filters, int64_t begin, int64_t end) {
   const int64_t depth = conv.channels / kPerSlot<act>;
@@ -301,7 +301,7 @@ void winograd_chunk(const WinogradConv<act>& conv, const float* filters, int64_t
   }
 
   const UnitSession<act> session;
-  const int64_t filter_point = depth * kPanelColumns;
+  const int64_t filter_point = point_pitch(depth * kPanelColumns);
   for (int64_t panel = 0; panel < conv.columns / kPanelColumns; ++panel) {
     for (int64_t point = 0; point < kPoints; ++point) {
       const float* filter = filters + (panel * kPoints + point) * filter_point;
@@ -343,7 +343,7 @@ template <class act>
 void winograd_pass_products(const WinogradConv<act>& conv, const WinogradPass& pass, int64_t panel,
                             int64_t point) {
   const int64_t total = conv.channels / kPerSlot<act>;
-  const float* filter = pass.filters + (panel * kPoints + point) * total * kPanelColumns;
+  const float* filter = pass.filters + (panel * kPoints + point) * point_pitch(total * kPanelColumns);
   const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
   const UnitSession<act> session;
   for (int64_t k = 0, block = 0; k < total; k += kDepth, ++block, filter += kDepth * kPanelColumns) {
@@ -470,8 +470,7 @@ void winograd_few_products(const WinogradConv<act>& conv, const WinogradFew& few
   if constexpr (std::is_same_v<act, float>)
     if (conv.taps && few.rows == kFewest) return winograd_fewest_products(conv, few, panel);
 #endif
-  // Points lie a line more apart than they are long: the 36 of a filter would be in one set of the L1 cache.
-  constexpr int64_t kLine = 16, kFilterPoint = kFewDepth * kPanelColumns + kLine;
+  constexpr int64_t kLine = 16, kFilterPoint = point_pitch(kFewDepth * kPanelColumns);
   constexpr int64_t kBlock = kFewDepth * kPerSlot<act>, kTapsOfBlock = kBlock * kTaps * kPanelColumns;
   const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
   const int64_t total = conv.channels / kPerSlot<act>, sum_point = few.rows * kPanelColumns;
@@ -553,10 +552,11 @@ WinogradSteps<act> steps() {
   }
 }
 
-/// filters [panel - begin][point][channel or pair][kPanelColumns] of panels [begin, end).
+/// filters [panel - begin][point][channel or pair][kPanelColumns] of panels [begin, end), points point_pitch
+/// apart.
 template <class act>
 void transform_panels(float* filters, const WinogradConv<act>& conv, int64_t begin, int64_t end) {
-  const int64_t filter_point = conv.channels / kPerSlot<act> * kPanelColumns,
+  const int64_t filter_point = point_pitch(conv.channels / kPerSlot<act> * kPanelColumns),
                 blocks = conv.channels / kFilterChannels;
   const auto transform = steps<act>().filters;
   parallel_for(blocks * (end - begin), [&](int64_t block) {
@@ -576,7 +576,7 @@ void winograd_in_passes(const WinogradConv<act>& conv, int64_t total) {
   const int64_t held = total > most ? panels : std::min(kHeldPanels, panels);
   float* patches = scratch(Scratch::partials, blocks * kPoints * most * pitch);
   float* sums = scratch(Scratch::left, held * kPoints * most * kPanelColumns);
-  float* filters = scratch(Scratch::weights, held * kPoints * total_depth * kPanelColumns);
+  float* filters = scratch(Scratch::weights, held * kPoints * point_pitch(total_depth * kPanelColumns));
   for (int64_t begin = 0; begin < total; begin += most) {
     const int64_t end = std::min(total, begin + most), groups = ceil_div(end - begin, group);
     WinogradPass pass{.patches = patches,
@@ -649,8 +649,9 @@ void winograd(const WinogradConv<act>& conv) {
   if (conv.channels > depth) return winograd_in_passes(conv, total);
 
   const int64_t slots = conv.channels / kPerSlot<act>;
-  float* filters = scratch(Scratch::weights, kPoints * slots * conv.columns);
-  transform_panels(filters, conv, 0, conv.columns / kPanelColumns);
+  const int64_t panels = conv.columns / kPanelColumns;
+  float* filters = scratch(Scratch::weights, panels * kPoints * point_pitch(slots * kPanelColumns));
+  transform_panels(filters, conv, 0, panels);
   const int64_t fitting = kResident / (kPoints * (slots + kPanelColumns)) / rows;
   const int64_t wanted = ceil_div(ceil_div(total, kChunks), rows);
   const int64_t tiles = std::clamp<int64_t>(std::min(fitting, wanted), 1, total) * rows;

@@ -159,8 +159,9 @@ void winograd_gradient_chunk(const WinogradGradient<act>& g, const WinogradGradi
   // Left: [point][group][step][kGroup]. Right: [point][panel][step][kWidth]. Sums: [point][panel][group]
   // tiles.
   constexpr int64_t kTile = kGroup * kWidth;
-  const int64_t left_point = chunk.outputs * kSteps, right_point = chunk.channels * kSteps;
-  const int64_t sums_point = chunk.outputs * chunk.channels;
+  const int64_t left_point = point_pitch(chunk.outputs * kSteps);
+  const int64_t right_point = point_pitch(chunk.channels * kSteps);
+  const int64_t sums_point = point_pitch(chunk.outputs * chunk.channels);
   float* left = scratch(Scratch::left, kPoints * left_point);
   float* right = scratch(Scratch::right, kPoints * right_point);
   float* sums = scratch(Scratch::tile, kPoints * sums_point);
