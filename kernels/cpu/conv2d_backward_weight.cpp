@@ -68,10 +68,10 @@ using RankKernel = void (*)(float*, const float*, const float*, int64_t, bool, c
 // The fewest vectors that hold that many columns of a panel.
 template <Operand O>
 HWY_INLINE RankKernel choose_rank_tile(int64_t columns) {
-  constexpr int kWidth = int(kRankWidth), kAnyPitch = int(kPitch);
-  if (columns <= kLanes) return multiply_tile<kRankRows, 1, Panel::by_step, kWidth, kAnyPitch, O>;
-  if (columns <= 2 * kLanes) return multiply_tile<kRankRows, 2, Panel::by_step, kWidth, kAnyPitch, O>;
-  return multiply_tile<kRankRows, kRankVectors, Panel::by_step, kWidth, kAnyPitch, O>;
+  constexpr int kWidth = int(kRankWidth);
+  if (columns <= kLanes) return multiply_tile<kRankRows, 1, Panel::by_step, kWidth, kRankRows, O>;
+  if (columns <= 2 * kLanes) return multiply_tile<kRankRows, 2, Panel::by_step, kWidth, kRankRows, O>;
+  return multiply_tile<kRankRows, kRankVectors, Panel::by_step, kWidth, kRankRows, O>;
 }
 
 // to[o / rows][step][rows] = dy[pixel, o], with zeros beyond the last channel and, in a pair, the last pixel;

@@ -39,8 +39,8 @@ constexpr int kRankRows = 2, kRankVectors = 16 / int(hn::MaxLanes(Lanes()));
 using Vector = hn::Vec<Lanes>;
 constexpr int kLanes = int(hn::MaxLanes(Lanes()));
 
-// How A is laid out. by_row: [M][row pitch], rows as they are gathered, kPitch apart unless told; by_step:
-// [k][M].
+// How A is laid out. by_row: [M][pitch], rows as they are gathered, kPitch apart unless told; by_step:
+// [k][pitch].
 enum class Panel { by_row, by_step };
 
 // Steps of k in a block: 256 of a panel of 32 columns are 32 KiB, within an L1 cache. The pitch is an odd
@@ -62,7 +62,7 @@ HWY_INLINE Vector multiply_add(Vector a, Vector b, Vector sum) {
   return hn::MulAdd(a, b, sum);
 }
 
-template <int M, int V, Panel P, int kRowPitch, Operand O>
+template <int M, int V, Panel P, int kPitchOfA, Operand O>
 HWY_INLINE void multiply_step(Vector (&sums)[M][V], const float* HWY_RESTRICT a,
                               const float* HWY_RESTRICT b) {
   const Lanes d;
@@ -71,7 +71,7 @@ HWY_INLINE void multiply_step(Vector (&sums)[M][V], const float* HWY_RESTRICT a,
   for (int v = 0; v < V; ++v) right[v] = hn::Load(d, b + v * kLanes);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
-    const Vector left = hn::Set(d, a[P == Panel::by_row ? m * kRowPitch : m]);
+    const Vector left = hn::Set(d, a[P == Panel::by_row ? m * kPitchOfA : m]);
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) sums[m][v] = multiply_add<O>(left, right[v], sums[m][v]);
   }
@@ -80,11 +80,11 @@ HWY_INLINE void multiply_step(Vector (&sums)[M][V], const float* HWY_RESTRICT a,
 // c is [M][width], b [k][width], both aligned to a vector, of which the first V vectors count. Meanwhile
 // 4 * k floats at `ahead` are fetched: the next panel into L2 (by_row), the next tile of sums into L1
 // (by_step).
-template <int M, int V, Panel P, int kWidth = V* kLanes, int kRowPitch = int(kPitch),
+template <int M, int V, Panel P, int kWidth = V* kLanes, int kPitchOfA = int(kPitch),
           Operand O = Operand::floats>
 void multiply_tile(float* HWY_RESTRICT c, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t k,
                    bool accumulate, const float* ahead) {
-  constexpr int kStep = P == Panel::by_row ? 1 : M;
+  constexpr int kStep = P == Panel::by_row ? 1 : kPitchOfA;
   const Lanes d;
   Vector sums[M][V];
 #pragma GCC unroll 16
@@ -100,12 +100,12 @@ void multiply_tile(float* HWY_RESTRICT c, const float* HWY_RESTRICT a, const flo
     } else {
       __builtin_prefetch(ahead + 4 * step, 1, 3);
     }
-    multiply_step<M, V, P, kRowPitch, O>(sums, a, b);
-    multiply_step<M, V, P, kRowPitch, O>(sums, a + kStep, b + kWidth);
-    multiply_step<M, V, P, kRowPitch, O>(sums, a + 2 * kStep, b + 2 * kWidth);
-    multiply_step<M, V, P, kRowPitch, O>(sums, a + 3 * kStep, b + 3 * kWidth);
+    multiply_step<M, V, P, kPitchOfA, O>(sums, a, b);
+    multiply_step<M, V, P, kPitchOfA, O>(sums, a + kStep, b + kWidth);
+    multiply_step<M, V, P, kPitchOfA, O>(sums, a + 2 * kStep, b + 2 * kWidth);
+    multiply_step<M, V, P, kPitchOfA, O>(sums, a + 3 * kStep, b + 3 * kWidth);
   }
-  for (; step < k; ++step, a += kStep, b += kWidth) multiply_step<M, V, P, kRowPitch, O>(sums, a, b);
+  for (; step < k; ++step, a += kStep, b += kWidth) multiply_step<M, V, P, kPitchOfA, O>(sums, a, b);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4

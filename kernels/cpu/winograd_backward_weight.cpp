@@ -14,7 +14,6 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
-#include <cstring>
 #include <type_traits>
 
 #include "kernels/cpu/chunks.h"
@@ -45,6 +44,7 @@ namespace signet::cpu {
 namespace HWY_NAMESPACE {
 
 // The tile of registers: a half vector of outputs, or a whole one where vectors are short, by two vectors.
+// Both halves of a vector stand side by side in memory.
 constexpr int kGroup = kLanes >= 8 ? kLanes / 2 : kLanes;
 constexpr int kWidth = 2 * kLanes;
 
@@ -77,9 +77,10 @@ HWY_INLINE void transform_weights(Vector (&w)[3], const Vector (&m)[6]) {
   w[2] = hn::MulAdd(hn::Set(t, Points::kA2), sum_a, hn::MulAdd(hn::Set(t, Points::kB2), sum_b, m[5]));
 }
 
-/// Transforms one tile of dy of kRows by kColumns numbers, to to[point * outputs + output].
+/// Transforms one tile of dy of kRows by kColumns numbers, to to[point * point_pitch + output].
 template <int kRows, int kColumns, class act>
-HWY_INLINE void transform_dy_of(float* to, const act* const (&pixels)[kOutSide * kOutSide], int64_t outputs) {
+HWY_INLINE void transform_dy_of(float* to, int64_t point_pitch,
+                                const act* const (&pixels)[kOutSide * kOutSide], int64_t outputs) {
   const auto zero = hn::Zero(Lanes());
   for (int64_t o = 0; o < outputs; o += kLanes) {
     Vector columns[6][4];  // [y][x], transformed along y
@@ -94,38 +95,36 @@ HWY_INLINE void transform_dy_of(float* to, const act* const (&pixels)[kOutSide *
       transform_gradient<act, kColumns>(u, columns[y]);
       for (int x = 0; x < 6; ++x)
         if (has_point(points_of_tile(kRows, kColumns), y * 6 + x))
-          store(u[x], to + (y * 6 + x) * outputs + o);
+          store(u[x], to + (y * 6 + x) * point_pitch + o);
     }
   }
 }
 
 /// The same for a tile, and zeros at those of `points` that it does not need.
 template <class act>
-HWY_INLINE void transform_dy(float* to, const act* const (&pixels)[kOutSide * kOutSide], int64_t outputs,
-                             const WinogradTile& tile, uint64_t points) {
-  with_sides(tile, [&](auto rows, auto columns)
-                       HWY_ATTR { transform_dy_of<rows.value, columns.value>(to, pixels, outputs); });
-  fill_other_points(to, outputs, outputs, tile, points);
+HWY_INLINE void transform_dy(float* to, int64_t point_pitch, const act* const (&pixels)[kOutSide * kOutSide],
+                             int64_t outputs, const WinogradTile& tile, uint64_t points) {
+  with_sides(tile, [&](auto rows, auto columns) HWY_ATTR {
+    transform_dy_of<rows.value, columns.value>(to, point_pitch, pixels, outputs);
+  });
+  fill_other_points(to, point_pitch, outputs, tile, points);
 }
 
-/// One step of the sums over tiles, from the transforms of as many tiles as it has operands, `count` floats
-/// each and one after another in `rows`: to to[i / width * pitch + i % width] for each i of each of `points`,
-/// points being to_point and from_point apart.
-template <class act>
-HWY_INLINE void place_step(float* to, int64_t to_point, int64_t width, int64_t pitch, float* rows,
-                           int64_t from_point, [[maybe_unused]] int64_t count, uint64_t points) {
+#if HWY_TARGET == HWY_AVX3
+/// One step of the sums over pairs of tiles, from the transforms of both, `count` floats each and one after
+/// the other in `rows`: to to[i / width * pitch + i % width] for each i of each of `points`, points being
+/// to_point and from_point apart.
+HWY_INLINE void place_pairs(float* to, int64_t to_point, int64_t width, int64_t pitch, const float* rows,
+                            int64_t from_point, int64_t count, uint64_t points) {
   for (int64_t point = 0; point < kPoints; ++point) {
     if (!has_point(points, point)) continue;
-    float* from = rows + point * from_point;
-#if HWY_TARGET == HWY_AVX3
-    if constexpr (kPerSlot<act> == 2)
-      for (int64_t i = 0; i < from_point; i += kLanes)
-        store(make_pairs(load(from + i), load(from + count + i)), from + i);
-#endif
-    for (int64_t i = 0; i < from_point; i += width)
-      std::memcpy(to + point * to_point + i / width * pitch, from + i, sizeof(float) * size_t(width));
+    const float* from = rows + point * from_point;
+    for (int64_t i = 0; i < from_point; i += kLanes)
+      store(make_pairs(load(from + i), load(from + count + i)),
+            to + point * to_point + i / width * pitch + i % width);
   }
 }
+#endif
 
 /// dw of one output and kLanes channels = or += A' sums A, the 36 sums point_pitch apart.
 template <class act>
@@ -149,74 +148,106 @@ HWY_INLINE void finish_weights(float* dw, int64_t tap_pitch, const float* sums, 
   }
 }
 
+/// The pixels of a tile of dy, outputs from `output` on; `zeros` for those beyond the edge.
+template <class act>
+HWY_INLINE void gradient_pixels(const act* (&pixels)[kOutSide * kOutSide], const WinogradGradient<act>& g,
+                                int64_t output, const WinogradTile& tile, const act* zeros) {
+  for (int64_t y = 0; y < kOutSide; ++y) {
+    for (int64_t x = 0; x < kOutSide; ++x) {
+      const bool inside = tile.y + y < g.out_height() && tile.x + x < g.out_width();
+      const int64_t pixel = (tile.image * g.out_height() + tile.y + y) * g.out_width() + tile.x + x;
+      pixels[y * kOutSide + x] = inside ? g.dy + pixel * g.outputs + output : zeros;
+    }
+  }
+}
+
+/// What a chunk multiplies: [point][vector of outputs][step][kLanes] by [point][panel][step][kWidth], points
+/// point_pitch apart. A step is a tile, or two in a pair.
+struct GradientOperands {
+  float *left, *right;
+  int64_t left_point, right_point;
+};
+
+/// One step, of the tiles [first, end), of which there may be none.
+template <class act>
+HWY_INLINE void transform_step(const GradientOperands& to, const WinogradGradient<act>& g,
+                               const WinogradGradientChunk& chunk, const WinogradTiles& grid, int64_t first,
+                               [[maybe_unused]] int64_t end, uint64_t points, const act* zeros) {
+  constexpr int64_t kTogether = kPerSlot<act>, kSteps = kBlockTiles / kTogether;
+  const WinogradPlane plane{g.height, g.width, g.channels, g.padding};
+  const act *pixels[kPoints], *gradients[kOutSide * kOutSide];
+  if constexpr (kTogether == 1) {
+    const WinogradTile tile = grid[first];
+    patch_pixels(pixels, g.x + chunk.channel, plane, tile, zeros);
+    for (int64_t c = 0; c < chunk.channels; c += kWidth) {
+      transform_patch(to.right + c * kSteps, to.right_point, pixels, kWidth, tile, points);
+      for (const act*& pixel : pixels) pixel += kWidth;
+    }
+    gradient_pixels(gradients, g, chunk.output, tile, zeros);
+    for (int64_t o = 0; o < chunk.outputs; o += kLanes) {
+      transform_dy(to.left + o * kSteps, to.left_point, gradients, kLanes, tile, points);
+      for (const act*& pixel : gradients) pixel += kLanes;
+    }
+  }
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (kTogether == 2) {
+    const int64_t patch = kPoints * chunk.channels, gradient = kPoints * chunk.outputs;
+    float* rows = scratch(Scratch::row, kTogether * std::max(patch, gradient));
+    if (first + 1 == end) std::fill_n(rows + patch, patch, 0.0f);
+    for (int64_t i = first; i < end; ++i) {
+      const WinogradTile tile = grid[i];
+      patch_pixels(pixels, g.x + chunk.channel, plane, tile, zeros);
+      transform_patch(rows + (i - first) * patch, chunk.channels, pixels, chunk.channels, tile, points);
+    }
+    place_pairs(to.right, to.right_point, kWidth, kSteps * kWidth, rows, chunk.channels, patch, points);
+    if (first + 1 == end) std::fill_n(rows + gradient, gradient, 0.0f);
+    for (int64_t i = first; i < end; ++i) {
+      const WinogradTile tile = grid[i];
+      gradient_pixels(gradients, g, chunk.output, tile, zeros);
+      transform_dy(rows + (i - first) * gradient, chunk.outputs, gradients, chunk.outputs, tile, points);
+    }
+    place_pairs(to.left, to.left_point, kLanes, kSteps * kLanes, rows, chunk.outputs, gradient, points);
+  }
+#endif
+}
+
 template <class act>
 void winograd_gradient_chunk(const WinogradGradient<act>& g, const WinogradGradientChunk& chunk) {
-  constexpr int64_t kTogether = kPerSlot<act>;  // tiles in a step of the sums
-  constexpr int64_t kSteps = kBlockTiles / kTogether;
+  constexpr int64_t kTogether = kPerSlot<act>, kSteps = kBlockTiles / kTogether;
   const WinogradTiles grid(g.batch, g.out_height(), g.out_width());
-  const WinogradPlane plane{g.height, g.width, g.channels, g.padding};
   const int64_t groups = chunk.outputs / kGroup, panels = chunk.channels / kWidth;
-  // Left: [point][group][step][kGroup]. Right: [point][panel][step][kWidth]. Sums: [point][panel][group]
-  // tiles.
+  // Sums: [point][panel][group] tiles.
   constexpr int64_t kTile = kGroup * kWidth;
   const int64_t left_point = point_pitch(chunk.outputs * kSteps);
   const int64_t right_point = point_pitch(chunk.channels * kSteps);
   const int64_t sums_point = point_pitch(chunk.outputs * chunk.channels);
   float* left = scratch(Scratch::left, kPoints * left_point);
-  float* right = scratch(Scratch::right, kPoints * right_point);
-  float* sums = scratch(Scratch::tile, kPoints * sums_point);
   const int64_t most = std::max(g.channels, g.outputs);
-  float* rows = scratch(Scratch::row, kTogether * kPoints * std::max(chunk.channels, chunk.outputs) + most);
-  float* zero_floats = rows + kTogether * kPoints * std::max(chunk.channels, chunk.outputs);
+  float* right = scratch(Scratch::right, kPoints * right_point + most);
+  float* sums = scratch(Scratch::tile, kPoints * sums_point);
+  float* zero_floats = right + kPoints * right_point;
   std::fill_n(zero_floats, most, 0.0f);
   const act* zeros = reinterpret_cast<const act*>(zero_floats);
-  const auto product = multiply_tile<kGroup, 2, Panel::by_step, kWidth, int(kPitch), kOperand<act>>;
+  const auto product = multiply_tile<kGroup, 2, Panel::by_step, kWidth, kLanes, kOperand<act>>;
 
   uint64_t begun = 0;  // the points that have a sum
   for (int64_t begin = chunk.begin; begin < chunk.end; begin += kBlockTiles) {
-    const int64_t tiles = std::min(kBlockTiles, chunk.end - begin), steps = ceil_div(tiles, kTogether);
-    const uint64_t points = grid.points(begin, begin + tiles);
+    const int64_t end = std::min(begin + kBlockTiles, chunk.end), steps = ceil_div(end - begin, kTogether);
+    const uint64_t points = grid.points(begin, end);
     for (int64_t step = 0; step < steps; ++step) {
-      const int64_t patch = kPoints * chunk.channels, gradient = kPoints * chunk.outputs;
-      for (int64_t i = 0; i < kTogether; ++i) {
-        if (step * kTogether + i == tiles) {
-          std::fill_n(rows + i * patch, patch, 0.0f);
-          continue;
-        }
-        const WinogradTile tile = grid[begin + step * kTogether + i];
-        const act* pixels[kPoints];
-        patch_pixels(pixels, g.x + chunk.channel, plane, tile, zeros);
-        transform_patch(rows + i * patch, chunk.channels, pixels, chunk.channels, tile, points);
-      }
-      place_step<act>(right + step * kWidth, right_point, kWidth, kSteps * kWidth, rows, chunk.channels,
-                      patch, points);
-      for (int64_t i = 0; i < kTogether; ++i) {
-        if (step * kTogether + i == tiles) {
-          std::fill_n(rows + i * gradient, gradient, 0.0f);
-          continue;
-        }
-        const WinogradTile tile = grid[begin + step * kTogether + i];
-        const act* gradients[kOutSide * kOutSide];
-        for (int64_t y = 0; y < kOutSide; ++y) {
-          for (int64_t x = 0; x < kOutSide; ++x) {
-            const bool inside = tile.y + y < g.out_height() && tile.x + x < g.out_width();
-            const int64_t pixel = (tile.image * g.out_height() + tile.y + y) * g.out_width() + tile.x + x;
-            gradients[y * kOutSide + x] = inside ? g.dy + pixel * g.outputs + chunk.output : zeros;
-          }
-        }
-        transform_dy(rows + i * gradient, gradients, chunk.outputs, tile, points);
-      }
-      place_step<act>(left + step * kGroup, left_point, kGroup, kSteps * kGroup, rows, chunk.outputs,
-                      gradient, points);
+      const int64_t first = begin + step * kTogether;
+      transform_step({left + step * kLanes, right + step * kWidth, left_point, right_point}, g, chunk, grid,
+                     first, std::min(first + kTogether, end), points, zeros);
     }
     for (int64_t point = 0; point < kPoints; ++point) {
       if (!has_point(points, point)) continue;
       float* sum = sums + point * sums_point;
-      for (int64_t panel = 0; panel < panels; ++panel)
-        for (int64_t group = 0; group < groups; ++group, sum += kTile)
-          product(sum, left + point * left_point + group * kSteps * kGroup,
+      for (int64_t panel = 0; panel < panels; ++panel) {
+        for (int64_t o = 0; o < chunk.outputs; o += kGroup, sum += kTile)
+          product(sum, left + point * left_point + o / kLanes * kSteps * kLanes + o % kLanes,
                   right + point * right_point + panel * kSteps * kWidth, steps, has_point(begun, point),
                   sum + kTile);
+      }
     }
     begun |= points;
   }
