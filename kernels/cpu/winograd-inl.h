@@ -122,12 +122,20 @@ struct WinogradPlane {
 template <class act>
 void patch_pixels(const act* (&pixels)[kPoints], const act* x, const WinogradPlane& plane,
                   const WinogradTile& tile, const act* zeros) {
-  x += tile.image * plane.height * plane.width * plane.channels;
+  // Chosen by masks: branches would go another way in every tile, and took a tenth of small convolutions.
+  const auto nowhere = reinterpret_cast<uintptr_t>(zeros);
+  const int64_t top = tile.y - plane.padding, first = tile.x - plane.padding;
+  uintptr_t columns[kPatchSide];
+  for (int64_t j = 0; j < kPatchSide; ++j)
+    columns[j] = uint64_t(first + j) < uint64_t(plane.width) ? ~uintptr_t{0} : 0;
   for (int64_t i = 0; i < kPatchSide; ++i) {
+    const uintptr_t row = uint64_t(top + i) < uint64_t(plane.height) ? ~uintptr_t{0} : 0;
+    const int64_t line = (tile.image * plane.height + top + i) * plane.width + first;
     for (int64_t j = 0; j < kPatchSide; ++j) {
-      const int64_t row = tile.y - plane.padding + i, column = tile.x - plane.padding + j;
-      const bool inside = uint64_t(row) < uint64_t(plane.height) && uint64_t(column) < uint64_t(plane.width);
-      pixels[i * kPatchSide + j] = inside ? x + (row * plane.width + column) * plane.channels : zeros;
+      const uintptr_t pixel =
+          reinterpret_cast<uintptr_t>(x) + uintptr_t((line + j) * plane.channels) * sizeof(act);
+      pixels[i * kPatchSide + j] =
+          reinterpret_cast<const act*>(nowhere + ((pixel - nowhere) & row & columns[j]));
     }
   }
 }
