@@ -7,8 +7,10 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include <algorithm>
 #include <cmath>
 #include <span>
+#include <vector>
 
 #include "kernels/cpu/chunks.h"
 #include "kernels/kernels.h"
@@ -85,24 +87,49 @@ HWY_EXPORT(sgd_plain);
 HWY_EXPORT(sgd_momentum);
 HWY_EXPORT(adam_range);
 
-void sgd_step(float* w, float* velocity, const float* g, double lr, double momentum, bool nesterov,
-              double weight_decay, bool first_step, int64_t n) {
+namespace {
+/// Calls body(tensor, begin, end) over the elements of all tensors in pieces that threads share: a network
+/// has many tensors too small to be cut.
+template <class T, class Body>
+void for_each_together(std::span<const T> tensors, const Body& body) {
+  constexpr int64_t kGrain = kElementGrain / 2;
+  std::vector<int64_t> ends;  // of each tensor's pieces
+  for (const T& tensor : tensors)
+    ends.push_back((ends.empty() ? 0 : ends.back()) + ceil_div(tensor.n, kGrain));
+  parallel_for(ends.empty() ? 0 : ends.back(), [&](int64_t piece) {
+    const auto end = std::ranges::upper_bound(ends, piece);
+    const T& tensor = tensors[size_t(end - ends.begin())];
+    const int64_t begin = (piece - *end + ceil_div(tensor.n, kGrain)) * kGrain;
+    body(tensor, begin, std::min(tensor.n, begin + kGrain));
+  });
+}
+}  // namespace
+
+void sgd_steps(const SgdTensor<float>* tensors, int64_t count, double lr, double momentum, bool nesterov,
+               double weight_decay, bool first_step) {
   const SgdConstants k{.lr = float(lr),
                        .momentum = float(momentum),
                        .decay = float(weight_decay),
                        .nesterov = nesterov,
                        .first_step = first_step};
-  parallel_ranges(n, kElementGrain, [&](int64_t i, int64_t end, int64_t) {
-    if (velocity) {
-      HWY_DYNAMIC_DISPATCH(sgd_momentum)(w + i, velocity + i, g + i, k, end - i);
+  const auto step_of = [&](const SgdTensor<float>& t, int64_t i, int64_t end) {
+    if (t.velocity) {
+      HWY_DYNAMIC_DISPATCH(sgd_momentum)(t.w + i, t.velocity + i, t.g + i, k, end - i);
     } else {
-      HWY_DYNAMIC_DISPATCH(sgd_plain)(w + i, g + i, k, end - i);
+      HWY_DYNAMIC_DISPATCH(sgd_plain)(t.w + i, t.g + i, k, end - i);
     }
-  });
+  };
+  for_each_together(std::span(tensors, size_t(count)), step_of);
 }
 
-void adam_step(float* w, float* m, float* v, const float* g, double lr, double beta1, double beta2,
-               double eps, double weight_decay, bool decoupled, int64_t step, int64_t n) {
+void sgd_step(float* w, float* velocity, const float* g, double lr, double momentum, bool nesterov,
+              double weight_decay, bool first_step, int64_t n) {
+  const SgdTensor<float> tensor{.w = w, .velocity = velocity, .g = g, .n = n};
+  sgd_steps(&tensor, 1, lr, momentum, nesterov, weight_decay, first_step);
+}
+
+void adam_steps(const AdamTensor<float>* tensors, int64_t count, double lr, double beta1, double beta2,
+                double eps, double weight_decay, bool decoupled, int64_t step) {
   const double correction1 = 1 - std::pow(beta1, double(step));
   const double correction2 = 1 - std::pow(beta2, double(step));
   const AdamConstants k{.beta1 = float(beta1),
@@ -114,21 +141,16 @@ void adam_step(float* w, float* m, float* v, const float* g, double lr, double b
                         .shrink = decoupled ? float(1 - lr * weight_decay) : 1,
                         .rate = float(lr / correction1),
                         .inv_root = float(1 / std::sqrt(correction2))};
-  parallel_ranges(n, kElementGrain, [&](int64_t i, int64_t end, int64_t) {
-    HWY_DYNAMIC_DISPATCH(adam_range)(w + i, m + i, v + i, g + i, k, end - i);
-  });
+  for_each_together(std::span(tensors, size_t(count)),
+                    [&](const AdamTensor<float>& t, int64_t i, int64_t end) {
+                      HWY_DYNAMIC_DISPATCH(adam_range)(t.w + i, t.m + i, t.v + i, t.g + i, k, end - i);
+                    });
 }
 
-void sgd_steps(const SgdTensor<float>* tensors, int64_t count, double lr, double momentum, bool nesterov,
-               double weight_decay, bool first_step) {
-  for (const auto& t : std::span(tensors, size_t(count)))
-    sgd_step(t.w, t.velocity, t.g, lr, momentum, nesterov, weight_decay, first_step, t.n);
-}
-
-void adam_steps(const AdamTensor<float>* tensors, int64_t count, double lr, double beta1, double beta2,
-                double eps, double weight_decay, bool decoupled, int64_t step) {
-  for (const auto& t : std::span(tensors, size_t(count)))
-    adam_step(t.w, t.m, t.v, t.g, lr, beta1, beta2, eps, weight_decay, decoupled, step, t.n);
+void adam_step(float* w, float* m, float* v, const float* g, double lr, double beta1, double beta2,
+               double eps, double weight_decay, bool decoupled, int64_t step, int64_t n) {
+  const AdamTensor<float> tensor{.w = w, .m = m, .v = v, .g = g, .n = n};
+  adam_steps(&tensor, 1, lr, beta1, beta2, eps, weight_decay, decoupled, step);
 }
 
 }  // namespace signet::cpu
