@@ -18,6 +18,7 @@ void parallel_run(int64_t chunks, void (*body)(void*, int64_t), void* context);
 
 /// Calls body(chunk) once for each chunk in [0, chunks), on all threads of the pool, and returns when all are
 /// done. Called from inside a body it runs inline. The first exception thrown by a body is rethrown here.
+/// Floating-point numbers below the smallest normal one are zero in a body, on x86-64.
 template <class Body>
 void parallel_for(int64_t chunks, Body&& body) {
   using B = std::remove_reference_t<Body>;
