@@ -126,6 +126,7 @@ Tensor conv2d_relu_maxpool(const Tensor& x, const Tensor& weight, const Tensor& 
   Tensor index = recorded ? Tensor::empty(y.shape(), x.device(), DType::i32) : Tensor();
   for_groups([&](int64_t begin, int64_t end, const Conv2dShape& conv, const Pool2dShape& pooled) {
     const Tensor between = forward(x.rows(begin, end), weight, bias, {}, false, conv);
+    // ReLU and max-pool commute, bit for bit in both passes; as part of the pool ReLU costs nothing.
     with_activations(x.dtype(), [&]<class act>() {
       SIGNET_LAUNCH(x.device(), maxpool_forward, y.rows(begin, end).data<act>(),
                     recorded ? index.rows(begin, end).data_i32() : nullptr, between.data<act>(), true,

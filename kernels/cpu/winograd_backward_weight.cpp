@@ -168,7 +168,7 @@ struct GradientOperands {
   int64_t left_point, right_point;
 };
 
-/// One step, of the tiles [first, end), of which there may be none.
+/// One step, of the tiles [first, end): of a pair the second may be missing, and is zeros.
 template <class act>
 HWY_INLINE void transform_step(const GradientOperands& to, const WinogradGradient<act>& g,
                                const WinogradGradientChunk& chunk, const WinogradTiles& grid, int64_t first,
