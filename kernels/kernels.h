@@ -25,6 +25,18 @@ enum class Accumulate : bool { no = false, yes = true };
 
 enum class Transpose : bool { no = false, yes = true };
 
+/// A 2-D max-pool with a square window: x [batch, in_height, in_width, channels],
+/// y [batch, out_height(), out_width(), channels]. Padding counts as minus infinity; padding <= kernel / 2.
+struct Pool2dShape {
+  int64_t batch = 1, in_height = 1, in_width = 1, channels = 1;
+  int64_t kernel = 1, stride = 1, padding = 0;
+
+  int64_t out_height() const { return (in_height + 2 * padding - kernel) / stride + 1; }
+  int64_t out_width() const { return (in_width + 2 * padding - kernel) / stride + 1; }
+  int64_t in_size() const { return batch * in_height * in_width * channels; }
+  int64_t out_size() const { return batch * out_height() * out_width() * channels; }
+};
+
 /// A 2-D convolution: x [batch, in_height, in_width, in_channels], w [out_channels, kernel_height,
 /// kernel_width, in_channels], y [batch, out_height(), out_width(), out_channels]. Stride, padding (zeros on
 /// every side) and dilation are the same along both axes.
@@ -56,6 +68,8 @@ struct Conv2dShape {
   int64_t in_size() const { return batch * in_height * in_width * in_channels; }
   int64_t out_size() const { return batch * out_height() * out_width() * out_channels; }
   int64_t weight_size() const { return out_channels * kernel_height * kernel_width * in_channels; }
+  /// The pool of conv2d_relu_maxpool: windows of 2x2 pixels of y, side by side.
+  Pool2dShape pooled() const { return {batch, out_height(), out_width(), out_channels, 2, 2, 0}; }
   /// How many bytes conv2d_prepare may write: Winograd's transform makes 36 numbers of 9, panels and tiles
   /// are padded to 32 filters or from 3 to 4 channels.
   int64_t prepared_bytes() const {
@@ -64,18 +78,6 @@ struct Conv2dShape {
         unit_steps && kernel_height == 3 && kernel_width == 3 ? 4 * out_channels : 2 * out_channels;
     return (filters > 32 ? filters : 32) * kernel_height * kernel_width * in_channels * 4;
   }
-};
-
-/// A 2-D max-pool with a square window: x [batch, in_height, in_width, channels],
-/// y [batch, out_height(), out_width(), channels]. Padding counts as minus infinity; padding <= kernel / 2.
-struct Pool2dShape {
-  int64_t batch = 1, in_height = 1, in_width = 1, channels = 1;
-  int64_t kernel = 1, stride = 1, padding = 0;
-
-  int64_t out_height() const { return (in_height + 2 * padding - kernel) / stride + 1; }
-  int64_t out_width() const { return (in_width + 2 * padding - kernel) / stride + 1; }
-  int64_t in_size() const { return batch * in_height * in_width * channels; }
-  int64_t out_size() const { return batch * out_height() * out_width() * channels; }
 };
 
 /// How one image is drawn: for each output pixel centre (ox, oy), measured in pixels from the image's centre,

@@ -81,7 +81,7 @@ Cnn::Cnn(int num_classes, int image_size, Device device)
 
 Tensor Cnn::forward(const Tensor& x, int first, int last) {
   const auto convolve = [](const nn::Conv2d& conv, const Tensor& input) {
-    return nn::conv2d_relu_maxpool(input, conv.weight, conv.bias, conv.options, 2, 2, 0);
+    return nn::conv2d_relu_maxpool(input, conv.weight, conv.bias, conv.options);
   };
   Tensor y = x;
   for (int stage = first; stage < last; ++stage) {

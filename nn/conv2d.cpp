@@ -98,60 +98,33 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 }
 
 Tensor conv2d_relu_maxpool(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                           const Conv2dOptions& options, int64_t kernel, int64_t stride, int64_t padding) {
+                           const Conv2dOptions& options) {
   const Conv2dShape s = shape_of(x, weight, bias, options);
-  const Pool2dShape pool =
-      pool_shape(Shape{s.batch, s.out_height(), s.out_width(), s.out_channels}, kernel, stride, padding);
+  const Pool2dShape pool = pool_shape(Shape{s.batch, s.out_height(), s.out_width(), s.out_channels}, 2, 2, 0);
   const Gradient dx = gradient_of(x), dw = gradient_of(weight), db = gradient_of(bias);
-  const bool recorded = dx || dw || db;
-  // What lies between convolution and pool is the largest image of a small network. A few of them at a time
-  // stay in the cache, on the way back too.
-  constexpr int64_t kCached = int64_t{2} << 20;
-  const int64_t image = s.out_size() / std::max<int64_t>(s.batch, 1) * size_of(x.dtype());
-  const int64_t group =
-      x.device().on_host() ? std::max<int64_t>(1, kCached / std::max<int64_t>(1, image)) : s.batch;
-  const auto for_groups = [s, pool, group](const auto& body) {
-    int64_t begin = 0;
-    do {  // once for no images too: their gradients are 0
-      const int64_t end = std::min(s.batch, begin + group);
-      Conv2dShape conv_of_group = s;
-      Pool2dShape pool_of_group = pool;
-      conv_of_group.batch = pool_of_group.batch = end - begin;
-      body(begin, end, conv_of_group, pool_of_group);
-      begin = end;
-    } while (begin < s.batch);
-  };
   Tensor y =
       Tensor::empty({s.batch, pool.out_height(), pool.out_width(), pool.channels}, x.device(), x.dtype());
-  Tensor index = recorded ? Tensor::empty(y.shape(), x.device(), DType::i32) : Tensor();
-  for_groups([&](int64_t begin, int64_t end, const Conv2dShape& conv, const Pool2dShape& pooled) {
-    const Tensor between = forward(x.rows(begin, end), weight, bias, {}, false, conv);
-    // ReLU and max-pool commute, bit for bit in both passes; as part of the pool ReLU costs nothing.
-    with_activations(x.dtype(), [&]<class act>() {
-      SIGNET_LAUNCH(x.device(), maxpool_forward, y.rows(begin, end).data<act>(),
-                    recorded ? index.rows(begin, end).data_i32() : nullptr, between.data<act>(), true,
-                    pooled);
-    });
+  Tensor index = dx || dw || db ? Tensor::empty(y.shape(), x.device(), DType::i32) : Tensor();
+  // What lies between convolution and pool, where it is made as a whole.
+  const auto room = [s](Device device, DType dtype) {
+    return device.type == Device::Type::cpu ? Tensor() : Tensor::empty({s.out_size()}, device, dtype);
+  };
+  const Tensor convolved = room(x.device(), x.dtype());
+  with_activations(x.dtype(), [&]<class act>() {
+    SIGNET_LAUNCH(x.device(), conv2d_relu_maxpool_forward, y.data<act>(), index.data_i32(),
+                  convolved.data<act>(), x.data<act>(), weight.data(), bias.data(), s);
   });
   record("conv2d_relu_maxpool", y, {dx, dw, db},
-         [=, x_shape = x.shape(), w_shape = weight.shape(), x = dw ? Saved(x) : Saved(),
-          w = dx ? weight.detach() : Tensor()](const Tensor& dy) {
+         [dx, dw, db, s, index, room, x_shape = x.shape(), w_shape = weight.shape(),
+          x = dw ? Saved(x) : Saved(), w = dx ? weight.detach() : Tensor()](const Tensor& dy) {
            const Device device = dy.device();
-           Target to_b(db, {s.out_channels}, device), to_w(dw, w_shape, device);
+           const Target to_b(db, {s.out_channels}, device), to_w(dw, w_shape, device);
            const Target to_x(dx, x_shape, device, dy.dtype());
-           const Tensor input = x.get();
-           for_groups([&](int64_t begin, int64_t end, const Conv2dShape& conv, const Pool2dShape& pooled) {
-             Tensor between = Tensor::empty(
-                 {conv.batch, conv.out_height(), conv.out_width(), conv.out_channels}, device, dy.dtype());
-             with_activations(dy.dtype(), [&]<class act>() {
-               SIGNET_LAUNCH(device, maxpool_backward, between.data<act>(), dy.rows(begin, end).data<act>(),
-                             index.rows(begin, end).data_i32(), pooled);
-             });
-             Target to_images = to_x;
-             if (to_x.buffer.defined()) to_images.buffer = to_x.buffer.rows(begin, end);
-             backward(to_images, to_w, to_b, between, input.defined() ? input.rows(begin, end) : input, w,
-                      conv);
-             to_w.accumulate = to_b.accumulate = Accumulate::yes;
+           const Tensor input = x.get(), between = room(device, dy.dtype());
+           with_activations(dy.dtype(), [&]<class act>() {
+             SIGNET_LAUNCH(device, conv2d_relu_maxpool_backward, to_x.buffer.data<act>(), to_w.buffer.data(),
+                           to_b.buffer.data(), between.data<act>(), dy.data<act>(), index.data_i32(),
+                           input.data<act>(), w.data(), to_x.accumulate, to_w.accumulate, to_b.accumulate, s);
            });
          });
   return y;

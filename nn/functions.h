@@ -64,10 +64,10 @@ Tensor key_tensor(PhiloxKey key, Device device = {});
 Tensor dropout(const Tensor& x, double probability, const Tensor& key);
 /// x [batch, height, width, channels]. With `relu` its ReLU, which costs nothing more.
 Tensor maxpool(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding, bool relu = false);
-/// maxpool(relu(conv2d(x, weight, bias, options)), kernel, stride, padding), without the whole of what lies
-/// between them: on the CPU a few images at a time, over which the gradients of weight and bias are added up.
+/// maxpool(relu(conv2d(x, weight, bias, options))) by windows of 2x2. What lies between them is not kept, and
+/// on the CPU never made as a whole.
 Tensor conv2d_relu_maxpool(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                           const Conv2dOptions& options, int64_t kernel, int64_t stride, int64_t padding);
+                           const Conv2dOptions& options);
 /// [batch, height, width, channels] -> [batch, channels] in f32.
 Tensor global_avgpool(const Tensor& x);
 

@@ -75,8 +75,9 @@ template float* Tensor::data<float>() const;
 template BFloat16* Tensor::data<BFloat16>() const;
 
 int32_t* Tensor::data_i32() const {
+  if (!storage_) return nullptr;
   require_type(dtype_, DType::i32);
-  return storage_ ? reinterpret_cast<int32_t*>(address()) : nullptr;
+  return reinterpret_cast<int32_t*>(address());
 }
 
 uint8_t* Tensor::data_u8() const {

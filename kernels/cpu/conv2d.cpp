@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/activations.h"
 #include "kernels/cpu/bf16_products.h"
+#include "kernels/cpu/conv2d_pooled.h"
 #include "kernels/cpu/conv_algorithm.h"
 #include "kernels/cpu/gather_gemm.h"
 #include "kernels/cpu/rgb_conv.h"
@@ -89,7 +90,8 @@ void convolve(act* y, const act* x, const Weights& weights, const float* bias, c
   };
   const ConvAlgorithm algorithm = conv_algorithm(ConvPass::forward, s);
   if (algorithm == ConvAlgorithm::image_strips) {
-    return rgb_forward(y, x, weights.stored ? weights.stored : weights.prepared, bias, residual, relu, s);
+    const RgbConv<act> strips{.y = y, .x = x, .bias = bias, .residual = residual, .relu = relu};
+    return rgb_forward(strips, weights.stored ? weights.stored : weights.prepared, s);
   }
   if (algorithm == ConvAlgorithm::winograd) {
     WinogradConv<act> tiles = by_tiles<act>(s);
@@ -146,6 +148,22 @@ void conv2d_forward_prepared(act* y, const act* x, const act* prepared, const fl
   convolve(y, x, {.prepared = reinterpret_cast<const float*>(prepared)}, bias, residual, relu, s);
 }
 
+template <class act>
+void convolve_and_pool(act* y, int32_t* index, const act* x, const float* w, const float* bias,
+                       const Conv2dShape& s) {
+  if (conv_algorithm(ConvPass::forward, s) == ConvAlgorithm::image_strips)
+    return rgb_forward<act>({.y = y, .x = x, .bias = bias, .pooled = true, .index = index}, w, s);
+  WinogradConv<act> tiles = by_tiles<act>(s);
+  tiles.x = x;
+  tiles.w = w;
+  tiles.out = y;
+  tiles.bias = bias;
+  tiles.pooled = true;
+  tiles.index = index;
+  winograd(tiles);
+}
+
+SIGNET_INSTANTIATE_ACTIVATIONS(convolve_and_pool);
 SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_forward);
 SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_prepare);
 SIGNET_INSTANTIATE_ACTIVATIONS(conv2d_forward_prepared);

@@ -9,12 +9,40 @@
 
 #include "kernels/cpu/activations.h"
 #include "kernels/cpu/bf16_products.h"
+#include "kernels/cpu/conv2d_pooled.h"
 #include "kernels/cpu/conv_algorithm.h"
 #include "kernels/cpu/gather_gemm.h"
 #include "kernels/cpu/winograd.h"
 #include "kernels/kernels.h"
 
 namespace signet::cpu {
+
+namespace {
+/// By tiles of dy, or of what a pool's gradient spreads to it.
+template <class act>
+WinogradConv<act> by_tiles(act* dx, const act* dy, const int32_t* places, const float* w,
+                           Accumulate accumulate, const Conv2dShape& s) {
+  return {.x = dy,
+          .batch = s.batch,
+          .height = s.out_height(),
+          .width = s.out_width(),
+          .channels = s.out_channels,
+          .columns = s.in_channels,
+          .padding = 2 - s.padding,
+          .w = w,
+          .transposed = true,
+          .out = dx,
+          .residual = accumulate == Accumulate::yes ? dx : nullptr,
+          .places = places};
+}
+}  // namespace
+
+template <class act>
+void pooled_backward_data(act* dx, const act* dy, const int32_t* index, const float* w, Accumulate accumulate,
+                          const Conv2dShape& s) {
+  winograd(by_tiles(dx, dy, index, w, accumulate, s));
+}
+SIGNET_INSTANTIATE_ACTIVATIONS(pooled_backward_data);
 
 template <class act>
 void conv2d_backward_data(act* dx, const act* dy, const float* w, Accumulate accumulate,
@@ -33,17 +61,7 @@ void conv2d_backward_data(act* dx, const act* dy, const float* w, Accumulate acc
     }
   }
   if (conv_algorithm(ConvPass::backward_data, s) == ConvAlgorithm::winograd) {
-    return winograd<act>({.x = dy,
-                          .batch = s.batch,
-                          .height = s.out_height(),
-                          .width = s.out_width(),
-                          .channels = s.out_channels,
-                          .columns = s.in_channels,
-                          .padding = 2 - s.padding,
-                          .w = w,
-                          .transposed = true,
-                          .out = dx,
-                          .residual = adds ? dx : nullptr});
+    return winograd(by_tiles(dx, dy, nullptr, w, accumulate, s));
   }
   const int64_t line = s.in_width * s.in_channels;
   for (int64_t phase_y = 0; phase_y < std::min(s.stride, s.in_height); ++phase_y) {

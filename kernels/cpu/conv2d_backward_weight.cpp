@@ -18,6 +18,7 @@
 #include "kernels/cpu/activations.h"
 #include "kernels/cpu/bf16_products.h"
 #include "kernels/cpu/chunks.h"
+#include "kernels/cpu/conv2d_pooled.h"
 #include "kernels/cpu/conv_algorithm.h"
 #include "kernels/cpu/gather-inl.h"
 #include "kernels/cpu/microkernel-inl.h"
@@ -227,6 +228,42 @@ WeightGradientKernel<act> gradient_kernel() {
 }
 }  // namespace
 
+namespace {
+/// Has write(partial, copies, accumulates) make partial gradients, and adds them up.
+template <class Write>
+void in_copies(float* dw, int64_t copies, bool add, int64_t size, const Write& write) {
+  float* partial = copies > 1 ? scratch(Scratch::partials, copies * size) : dw;
+  write(partial, copies, copies == 1 && add);
+  if (copies > 1) merge_copies(dw, partial, copies, size, add);
+}
+}  // namespace
+
+// `index` null: dy is the convolution's.
+template <class act>
+void pooled_backward_weight(float* dw, const act* dy, const int32_t* index, const act* x,
+                            Accumulate accumulate, const Conv2dShape& s) {
+  const bool add = accumulate == Accumulate::yes;
+  if (conv_algorithm(ConvPass::backward_weight, s) == ConvAlgorithm::image_strips) {
+    return in_copies(dw, rgb_copies(s), add, s.weight_size(),
+                     [&](float* to, int64_t copies, bool accumulates) {
+                       rgb_backward_weight(to, copies, accumulates, dy, index, x, s);
+                     });
+  }
+  const WinogradGradient<act> by_tiles{.x = x,
+                                       .dy = dy,
+                                       .places = index,
+                                       .batch = s.batch,
+                                       .height = s.in_height,
+                                       .width = s.in_width,
+                                       .channels = s.in_channels,
+                                       .outputs = s.out_channels,
+                                       .padding = s.padding};
+  in_copies(
+      dw, winograd_copies(by_tiles), add, s.weight_size(),
+      [&](float* to, int64_t copies, bool accumulates) { winograd(to, copies, accumulates, by_tiles); });
+}
+SIGNET_INSTANTIATE_ACTIVATIONS(pooled_backward_weight);
+
 template <class act>
 void conv2d_backward_weight(float* dw, const act* dy, const act* x, Accumulate accumulate,
                             const Conv2dShape& s) {
@@ -243,32 +280,8 @@ void conv2d_backward_weight(float* dw, const act* dy, const act* x, Accumulate a
   }
   const int64_t size = s.weight_size(), rows = s.batch * s.out_height() * s.out_width();
   if (size == 0) return;
-  const bool add = accumulate == Accumulate::yes;
-  // Has `write` make partial gradients, and adds them up.
-  const auto in_copies = [&](int64_t copies, const auto& write) {
-    float* partial = copies > 1 ? scratch(Scratch::partials, copies * size) : dw;
-    write(partial, copies, copies == 1 && add);
-    if (copies > 1) merge_copies(dw, partial, copies, size, add);
-  };
-  const ConvAlgorithm algorithm = conv_algorithm(ConvPass::backward_weight, s);
-  if (algorithm == ConvAlgorithm::winograd) {
-    const WinogradGradient<act> by_tiles{.x = x,
-                                         .dy = dy,
-                                         .batch = s.batch,
-                                         .height = s.in_height,
-                                         .width = s.in_width,
-                                         .channels = s.in_channels,
-                                         .outputs = s.out_channels,
-                                         .padding = s.padding};
-    return in_copies(winograd_copies(by_tiles), [&](float* to, int64_t copies, bool accumulates) {
-      winograd(to, copies, accumulates, by_tiles);
-    });
-  }
-  if (algorithm == ConvAlgorithm::image_strips) {
-    return in_copies(rgb_copies(s), [&](float* to, int64_t copies, bool accumulates) {
-      rgb_backward_weight(to, copies, accumulates, dy, x, s);
-    });
-  }
+  if (conv_algorithm(ConvPass::backward_weight, s) != ConvAlgorithm::implicit_gemm)
+    return pooled_backward_weight(dw, dy, nullptr, x, accumulate, s);
   Gather<act> gather{.x = x,
                      .height = s.in_height,
                      .width = s.in_width,
@@ -291,7 +304,7 @@ void conv2d_backward_weight(float* dw, const act* dy, const act* x, Accumulate a
   const int64_t groups = ceil_div(panels, group), pixels = ceil_div(rows, copies);
 
   const auto kernel = gradient_kernel<act>();
-  in_copies(copies, [&](float* to, int64_t, bool accumulates) {
+  in_copies(dw, copies, accumulate == Accumulate::yes, size, [&](float* to, int64_t, bool accumulates) {
     parallel_for(copies * groups, [&](int64_t chunk) {
       const int64_t copy = chunk / groups, panel = chunk % groups * group;
       kernel({.dw = to + copy * size,

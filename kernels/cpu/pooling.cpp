@@ -12,6 +12,7 @@
 
 #include "kernels/cpu/activations.h"
 #include "kernels/cpu/chunks.h"
+#include "kernels/cpu/maximum-inl.h"
 #include "kernels/cpu/microkernel-inl.h"
 #include "kernels/kernels.h"
 
@@ -65,31 +66,21 @@ struct Window {
   int64_t top, bottom, left, right;
 };
 
-// kLanes channels of one output pixel: the first of equals wins, NaN over all.
+// kLanes channels of one output pixel.
 template <bool kPlaces, class act>
 HWY_INLINE void maxpool_vector(act* y, int32_t* index, const act* x, bool relu, const Window& w,
                                const Pool2dShape& s) {
-  const Lanes t;
-  const hn::RebindToSigned<Lanes> places;
   const auto first = int32_t(w.top * s.in_width + w.left);
-  auto best = widened(x + first * s.channels);
-  auto place = hn::Set(places, first);
+  Maximum maximum(widened(x + first * s.channels), first);
   for (int64_t iy = w.top; iy < w.bottom; ++iy) {
     for (int64_t ix = w.left; ix < w.right; ++ix) {
       const auto here = int32_t(iy * s.in_width + ix);
-      const auto value = widened(x + here * s.channels);
-      const auto take = hn::Or(hn::Gt(value, best), hn::IsNaN(value));
-      best = hn::IfThenElse(take, value, best);
-      if (kPlaces) place = hn::IfThenElse(hn::RebindMask(places, take), hn::Set(places, here), place);
+      maximum.take(widened(x + here * s.channels), here);
     }
   }
-  if (relu) {
-    const auto cut = hn::Le(best, hn::Zero(t));  // not NaN
-    best = hn::IfThenZeroElse(cut, best);
-    if (kPlaces) place = hn::IfThenElse(hn::RebindMask(places, cut), hn::Set(places, -1), place);
-  }
-  store_exact(best, y);
-  if (kPlaces) hn::StoreU(place, places, index);
+  if (relu) maximum.cut();
+  store_exact(maximum.value, y);
+  if (kPlaces) maximum.store_place(index);
 }
 
 // The same of one channel.

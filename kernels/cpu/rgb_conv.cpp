@@ -14,6 +14,7 @@
 
 #include "kernels/cpu/bf16-inl.h"
 #include "kernels/cpu/chunks.h"
+#include "kernels/cpu/maximum-inl.h"
 #include "kernels/cpu/microkernel-inl.h"
 #include "kernels/cpu/rgb_conv.h"
 #include "kernels/cpu/scratch.h"
@@ -27,18 +28,17 @@ constexpr int64_t kStripRows = 8;     // of the output
 constexpr int64_t kColumnPanel = 32;  // output channels whose weights are packed together
 
 template <class act>
-struct RgbForward {
-  act* y;
-  const act *x, *residual;
-  const float *panels, *bias;
-  bool relu;
+struct RgbForward : RgbConv<act> {
+  const float* panels;
 };
 
 /// Gradients from chunks [begin, end).
 template <class act>
 struct RgbGradient {
   float* dw;
-  const act *dy, *x;
+  const act* dy;
+  const int32_t* places;
+  const act* x;
   int64_t begin, end;
   bool accumulate;
 };
@@ -211,21 +211,55 @@ HWY_INLINE void forward_row(const RgbForward<act>& f, const Conv2dShape& s, cons
   }
 }
 
+/// Pools two rows of the output, one after the other in memory, of which the first is row `top` of an image,
+/// to row top / 2 of its result.
+template <class act>
+HWY_INLINE void pool_rows(const RgbForward<act>& f, const Conv2dShape& s, const act* rows, int64_t image,
+                          int64_t top) {
+  const int64_t width = s.out_width(), channels = s.out_channels;
+  int64_t at = (image * (s.out_height() / 2) + top / 2) * (width / 2) * channels;
+  for (int64_t x = 0; x + 1 < width; x += 2) {
+    const auto first = int32_t(top * width + x), below = first + int32_t(width);
+    for (int64_t c = 0; c < channels; c += kLanes, at += kLanes) {
+      const act *upper = rows + x * channels + c, *lower = upper + width * channels;
+      Maximum maximum(load(upper), first);
+      maximum.take(load(upper + channels), first + 1);
+      maximum.take(load(lower), below);
+      maximum.take(load(lower + channels), below + 1);
+      maximum.cut();
+      store(maximum.value, f.y + at);
+      if (f.index) maximum.store_place(f.index + at);
+    }
+  }
+}
+
 template <int kPixel, class act>
 HWY_INLINE void forward_rows(const RgbForward<act>& f, const Conv2dShape& s, const act* strip, int64_t line,
                              int64_t first, int64_t rows, int64_t image) {
   // The tile that leaves fewer pixels of the row empty; the larger one if that is all the same.
   constexpr int kLarge = kTileRows, kSmall = kTileRows >= 8 ? 8 : 4;
   const bool small = round_up(s.out_width(), kSmall) < round_up(s.out_width(), kLarge);
-  for (int64_t r = 0; r < rows; ++r) {
+  const auto make_row = [&](const RgbForward<act>& to, int64_t r, int64_t at) HWY_ATTR {
     const act* from = strip + r * s.stride * line;
-    const int64_t at = (image * s.out_height() + first + r) * s.out_width() * s.out_channels;
     if (small) {
-      forward_row<kSmall, kPixel>(f, s, from, line, at);
+      forward_row<kSmall, kPixel>(to, s, from, line, at);
     } else {
-      forward_row<kLarge, kPixel>(f, s, from, line, at);
+      forward_row<kLarge, kPixel>(to, s, from, line, at);
     }
+  };
+  const int64_t row = s.out_width() * s.out_channels;
+  if (f.pooled) {
+    static_assert(kStripRows % 2 == 0, "a strip begins with windows and ends with them");
+    RgbForward<act> to = f;
+    to.y = reinterpret_cast<act*>(scratch(Scratch::row, 2 * row / kPerSlot<act>));
+    for (int64_t r = 0; r + 1 < rows; r += 2) {
+      make_row(to, r, 0);
+      make_row(to, r + 1, row);
+      pool_rows(f, s, to.y, image, first + r);
+    }
+    return;
   }
+  for (int64_t r = 0; r < rows; ++r) make_row(f, r, (image * s.out_height() + first + r) * row);
 }
 
 template <class act>
@@ -323,13 +357,37 @@ HWY_INLINE void gradient_tile(float* HWY_RESTRICT sums, const act* HWY_RESTRICT 
   }
 }
 
+/// What a pool's gradient spreads to rows [first, first + rows) of an image of the output.
+template <class act>
+HWY_INLINE void spread_windows(act* to, const RgbGradient<act>& g, const Conv2dShape& s, int64_t image,
+                               int64_t first, int64_t rows) {
+  const hn::RebindToSigned<Lanes> places;
+  const int64_t height = s.out_height() / 2, width = s.out_width() / 2, channels = s.out_channels;
+  for (int64_t y = first; y < first + rows; ++y) {
+    const int64_t line = (image * height + y / 2) * width * channels;
+    for (int64_t x = 0; x < s.out_width(); ++x, to += channels) {
+      if (y / 2 >= height || x / 2 >= width) {
+        std::fill_n(to, channels, act());
+        continue;
+      }
+      const int64_t at = line + x / 2 * channels;
+      const auto own = hn::Set(places, int32_t(y * s.out_width() + x));
+      for (int64_t c = 0; c < channels; c += kLanes) {
+        const auto won = hn::RebindMask(Lanes(), hn::Eq(hn::LoadU(places, g.places + at + c), own));
+        store(hn::IfThenElseZero(won, load(g.dy + at + c)), to + c);
+      }
+    }
+  }
+}
+
 template <int M, int kPixel, class act>
 void gradient_range(const RgbGradient<act>& g, const Conv2dShape& s) {
   // Rows of dy that a pass over all tiles keeps in half of an L1 cache.
   constexpr int64_t kPassFloats = 1 << 12;
   const int64_t run = s.kernel_width * kColors, taps = round_up(run, M);
   const int64_t line = strip_line(s), depth = s.kernel_height * taps;
-  const int64_t pass = std::clamp<int64_t>(kPassFloats / (s.out_width() * s.out_channels), 1, kStripRows);
+  const int64_t line_of_dy = s.out_width() * s.out_channels;
+  const int64_t pass = std::clamp<int64_t>(kPassFloats / line_of_dy, 1, kStripRows);
   // [outputs / kOutputs][depth][kOutputs]
   float* sums = scratch(Scratch::tile, s.out_channels * depth);
   std::fill_n(sums, s.out_channels * depth, 0.0f);
@@ -340,12 +398,17 @@ void gradient_range(const RgbGradient<act>& g, const Conv2dShape& s) {
     const int64_t rows = std::min(kStripRows, s.out_height() - first);
     fill_steps<kPixel>(strip, line, g.x + image * s.in_height * s.in_width * kColors, first, rows, s);
     for (int64_t row = 0; row < rows; row += pass) {
-      const int64_t at = (image * s.out_height() + first + row) * s.out_width() * s.out_channels;
+      const act* dy = g.dy + (image * s.out_height() + first + row) * line_of_dy;
+      if (g.places) {
+        auto* spread = reinterpret_cast<act*>(scratch(Scratch::row, pass * line_of_dy / kPerSlot<act>));
+        spread_windows(spread, g, s, image, first + row, std::min(pass, rows - row));
+        dy = spread;
+      }
       float* sum = sums;
       for (int64_t o = 0; o < s.out_channels; o += kOutputs) {
         for (int64_t tap = 0; tap < depth; tap += M, sum += M * kOutputs) {
           const float* from = strip + (row * s.stride + tap / taps) * line + tap % taps;
-          gradient_tile<M, kPixel>(sum, g.dy + at + o, from, line, std::min(pass, rows - row), s);
+          gradient_tile<M, kPixel>(sum, dy + o, from, line, std::min(pass, rows - row), s);
         }
       }
     }
@@ -435,8 +498,7 @@ void pack_filter(float* to, const float* w, const Conv2dShape& s) {
 }  // namespace
 
 template <class act>
-void rgb_forward(act* y, const act* x, const float* w, const float* bias, const act* residual, bool relu,
-                 const Conv2dShape& s) {
+void rgb_forward(const RgbConv<act>& conv, const float* w, const Conv2dShape& s) {
   const int64_t depth = s.kernel_height * forward_steps<act>(s);
   // [panel][step of k][kColumnPanel]
   float* panels = scratch(Scratch::weights, s.out_channels * depth);
@@ -445,7 +507,7 @@ void rgb_forward(act* y, const act* x, const float* w, const float* bias, const 
     float* to = panels + o / kColumnPanel * kColumnPanel * depth + o % kColumnPanel;
     pack_filter<act>(to, w + o * (s.weight_size() / s.out_channels), s);
   }
-  const RgbForward<act> forward{y, x, residual, panels, bias, relu};
+  const RgbForward<act> forward{conv, panels};
   const auto kernel = steps<act>().forward_chunk;
   parallel_for(strip_count(s), [&](int64_t chunk) { kernel(forward, s, chunk); });
 }
@@ -457,13 +519,14 @@ int64_t rgb_copies(const Conv2dShape& s) {
 }
 
 template <class act>
-void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const act* dy, const act* x,
-                         const Conv2dShape& s) {
+void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const act* dy, const int32_t* places,
+                         const act* x, const Conv2dShape& s) {
   const int64_t strips = strip_count(s), range = ceil_div(strips, copies);
   const auto kernel = steps<act>().gradient_range;
   parallel_for(copies, [&](int64_t copy) {
     kernel({.dw = dw + copy * s.weight_size(),
             .dy = dy,
+            .places = places,
             .x = x,
             .begin = copy * range,
             .end = std::min(strips, (copy + 1) * range),
@@ -472,14 +535,8 @@ void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const act* 
   });
 }
 
-template void rgb_forward<float>(float*, const float*, const float*, const float*, const float*, bool,
-                                 const Conv2dShape&);
-template void rgb_forward<BFloat16>(BFloat16*, const BFloat16*, const float*, const float*, const BFloat16*,
-                                    bool, const Conv2dShape&);
-template void rgb_backward_weight<float>(float*, int64_t, bool, const float*, const float*,
-                                         const Conv2dShape&);
-template void rgb_backward_weight<BFloat16>(float*, int64_t, bool, const BFloat16*, const BFloat16*,
-                                            const Conv2dShape&);
+SIGNET_INSTANTIATE_ACTIVATIONS(rgb_forward);
+SIGNET_INSTANTIATE_ACTIVATIONS(rgb_backward_weight);
 
 }  // namespace signet::cpu
 #endif

@@ -15,19 +15,31 @@ bool rgb_applies(const Conv2dShape& shape);
 /// With act = BFloat16, which the processor has to be able to multiply (bf16_products.h), products are of
 /// pairs: of neighbouring taps, with weights rounded to bfloat16, or of neighbouring pixels.
 ///
-/// conv2d_forward for shapes that it applies to. An element is one chain of multiply-adds in the order of the
-/// filter.
+/// conv2d_forward's operands but for the weights, or, `pooled`, conv2d_relu_maxpool_forward's: then there is
+/// no residual, and `index` may be null.
 template <class act>
-void rgb_forward(act* y, const act* x, const float* w, const float* bias, const act* residual, bool relu,
-                 const Conv2dShape& shape);
+struct RgbConv {
+  act* y = nullptr;
+  const act* x = nullptr;
+  const float* bias = nullptr;
+  const act* residual = nullptr;
+  bool relu = false;
+  bool pooled = false;
+  int32_t* index = nullptr;
+};
+
+/// For shapes that it applies to. An element is one chain of multiply-adds in the order of the filter.
+template <class act>
+void rgb_forward(const RgbConv<act>& conv, const float* w, const Conv2dShape& shape);
 
 /// How many partial gradients, one after another in memory, `rgb_backward_weight` wants to write; their sum
 /// in that order is the gradient. Depends on the shape alone.
 int64_t rgb_copies(const Conv2dShape& shape);
 
-/// Writes (or, a single one, adds) `copies` = rgb_copies partial gradients.
+/// Writes (or, a single one, adds) `copies` = rgb_copies partial gradients. dy and x as for
+/// conv2d_backward_weight, or, with `places`, dy and these as for conv2d_relu_maxpool_backward.
 template <class act>
-void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const act* dy, const act* x,
-                         const Conv2dShape& shape);
+void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const act* dy, const int32_t* places,
+                         const act* x, const Conv2dShape& shape);
 
 }  // namespace signet::cpu

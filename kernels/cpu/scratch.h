@@ -7,7 +7,7 @@
 namespace signet::cpu {
 
 /// What a buffer is for; two uses that live at the same time on one thread need different slots.
-enum class Scratch { weights, partials, left, right, tile, row, widened, count };
+enum class Scratch { weights, partials, left, right, tile, row, widened, between, count };
 
 /// At least `count` floats, aligned to 64 bytes, contents unspecified; valid until this thread's next request
 /// for the same slot. Throws std::bad_alloc.

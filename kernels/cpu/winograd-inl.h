@@ -113,29 +113,74 @@ class WinogradTiles {
   int64_t end_[4];                   // of each kind
 };
 
-/// The images that patches are taken from.
+/// The images that patches and tiles are taken from.
 struct WinogradPlane {
-  int64_t height, width, channels, padding;
+  int64_t height, width, channels;
 };
 
-/// Where the channels of a tile's 6x6 input pixels begin; `zeros` for those in the padding.
-template <class act>
-void patch_pixels(const act* (&pixels)[kPoints], const act* x, const WinogradPlane& plane,
-                  const WinogradTile& tile, const act* zeros) {
-  // Chosen by masks: branches would go another way in every tile, and took a tenth of small convolutions.
+/// Where the channels of the pixels of a square of `kSide` begin.
+template <class act, int64_t kSide>
+struct SquareOfPixels {
+  using Activation = act;
+  const act* pixels[kSide * kSide];
+};
+
+/// The same of an image that is the gradient of a 2x2 max-pool's input: windows' gradients, their places (see
+/// maxpool_forward), and the place that each pixel has. A pixel is its window's gradient where the window's
+/// place is its own, else 0.
+template <class act, int64_t kSide>
+struct SquareOfWindows {
+  using Activation = act;
+  const act* pixels[kSide * kSide];
+  const int32_t* places[kSide * kSide];
+  int32_t own[kSide * kSide];
+};
+
+// Pixels are chosen by masks: branches would go another way in every tile, and took a tenth of small
+// convolutions.
+
+/// `from`, or where the mask has no bits `zeros`.
+template <class number>
+const number* chosen(const number* from, const void* zeros, uintptr_t mask) {
   const auto nowhere = reinterpret_cast<uintptr_t>(zeros);
-  const int64_t top = tile.y - plane.padding, first = tile.x - plane.padding;
-  uintptr_t columns[kPatchSide];
-  for (int64_t j = 0; j < kPatchSide; ++j)
-    columns[j] = uint64_t(first + j) < uint64_t(plane.width) ? ~uintptr_t{0} : 0;
-  for (int64_t i = 0; i < kPatchSide; ++i) {
-    const uintptr_t row = uint64_t(top + i) < uint64_t(plane.height) ? ~uintptr_t{0} : 0;
-    const int64_t line = (tile.image * plane.height + top + i) * plane.width + first;
-    for (int64_t j = 0; j < kPatchSide; ++j) {
-      const uintptr_t pixel =
-          reinterpret_cast<uintptr_t>(x) + uintptr_t((line + j) * plane.channels) * sizeof(act);
-      pixels[i * kPatchSide + j] =
-          reinterpret_cast<const act*>(nowhere + ((pixel - nowhere) & row & columns[j]));
+  return reinterpret_cast<const number*>(nowhere + ((reinterpret_cast<uintptr_t>(from) - nowhere) & mask));
+}
+
+/// All bits for a place inside of [0, extent).
+constexpr uintptr_t mask_inside(int64_t place, int64_t extent) {
+  return uint64_t(place) < uint64_t(extent) ? ~uintptr_t{0} : 0;
+}
+
+/// The square whose first pixel is (top, left) of an image of x; `zeros` for pixels in the padding.
+template <class act, int64_t kSide>
+void find_pixels(SquareOfPixels<act, kSide>& square, const act* x, const WinogradPlane& plane, int64_t image,
+                 int64_t top, int64_t left, const act* zeros) {
+  uintptr_t columns[kSide];
+  for (int64_t j = 0; j < kSide; ++j) columns[j] = mask_inside(left + j, plane.width);
+  for (int64_t i = 0; i < kSide; ++i) {
+    const uintptr_t row = mask_inside(top + i, plane.height);
+    const act* line = x + ((image * plane.height + top + i) * plane.width + left) * plane.channels;
+    for (int64_t j = 0; j < kSide; ++j)
+      square.pixels[i * kSide + j] = chosen(line + j * plane.channels, zeros, row & columns[j]);
+  }
+}
+
+/// The same from the gradients and places of windows; at `zeros` there are `channels` floats.
+template <class act, int64_t kSide>
+void find_windows(SquareOfWindows<act, kSide>& square, const act* dy, const int32_t* places,
+                  const WinogradPlane& plane, int64_t image, int64_t top, int64_t left, const act* zeros) {
+  const int64_t height = plane.height / 2, width = plane.width / 2;
+  uintptr_t columns[kSide];
+  for (int64_t j = 0; j < kSide; ++j) columns[j] = mask_inside(left + j, 2 * width);
+  for (int64_t i = 0; i < kSide; ++i) {
+    const int64_t y = top + i;
+    const uintptr_t row = mask_inside(y, 2 * height);
+    for (int64_t j = 0; j < kSide; ++j) {
+      const int64_t x = left + j, at = ((image * height + (y >> 1)) * width + (x >> 1)) * plane.channels;
+      const uintptr_t mask = row & columns[j];
+      square.pixels[i * kSide + j] = chosen(dy + at, zeros, mask);
+      square.places[i * kSide + j] = chosen(places + at, zeros, mask);
+      square.own[i * kSide + j] = int32_t(y * plane.width + x);
     }
   }
 }
@@ -182,16 +227,29 @@ HWY_INLINE void transform_input(Vector (&v)[6], const Vector (&d)[6]) {
   }
 }
 
-/// Transforms a patch of kRows by kColumns outputs, whose pixels' channels begin at `pixels`, to
-/// to[point * point_pitch + channel]: floats, or neighbouring channels in pairs.
-template <int kRows, int kColumns, class To, class act>
-HWY_INLINE void transform_patch_of(To* to, int64_t point_pitch, const act* const (&pixels)[kPoints],
+/// kLanes channels of pixel i of a square, from c on.
+template <class act, int64_t kSide>
+HWY_INLINE Vector load_pixel(const SquareOfPixels<act, kSide>& square, int i, int64_t c) {
+  return load(square.pixels[i] + c);
+}
+template <class act, int64_t kSide>
+HWY_INLINE Vector load_pixel(const SquareOfWindows<act, kSide>& square, int i, int64_t c) {
+  const hn::RebindToSigned<Lanes> places;
+  const auto won = hn::Eq(hn::LoadU(places, square.places[i] + c), hn::Set(places, square.own[i]));
+  return hn::IfThenElseZero(hn::RebindMask(Lanes(), won), load(square.pixels[i] + c));
+}
+
+/// Transforms a patch of kRows by kColumns outputs, channels [first, first + channels) of its pixels, to
+/// to[point * point_pitch + channel - first]: floats, or neighbouring channels in pairs.
+template <int kRows, int kColumns, class To, class Square>
+HWY_INLINE void transform_patch_of(To* to, int64_t point_pitch, const Square& square, int64_t first,
                                    int64_t channels) {
+  using act = typename Square::Activation;
   for (int64_t c = 0; c < channels; c += kLanes) {
     Vector columns[6][6];  // [y][x], transformed along y
     for (int x = 0; x < kColumns + 2; ++x) {
       Vector d[6], v[6];
-      for (int y = 0; y < kRows + 2; ++y) d[y] = load(pixels[y * 6 + x] + c);
+      for (int y = 0; y < kRows + 2; ++y) d[y] = load_pixel(square, y * 6 + x, first + c);
       transform_input<act, kRows>(v, d);
       for (int y = 0; y < 6; ++y)
         if (points_of_side(kRows) >> y & 1) columns[y][x] = v[y];
@@ -228,11 +286,11 @@ HWY_INLINE void fill_other_points(To* to, int64_t point_pitch, int64_t count, co
 }
 
 /// The same for a tile, and zeros at those of `points` that it does not need.
-template <class To, class act>
-HWY_INLINE void transform_patch(To* to, int64_t point_pitch, const act* const (&pixels)[kPoints],
+template <class To, class Square>
+HWY_INLINE void transform_patch(To* to, int64_t point_pitch, const Square& square, int64_t first,
                                 int64_t channels, const WinogradTile& tile, uint64_t points) {
   with_sides(tile, [&](auto rows, auto columns) HWY_ATTR {
-    transform_patch_of<rows.value, columns.value>(to, point_pitch, pixels, channels);
+    transform_patch_of<rows.value, columns.value>(to, point_pitch, square, first, channels);
   });
   fill_other_points(to, point_pitch, channels, tile, points);
 }

@@ -18,6 +18,7 @@
 #include <type_traits>
 
 #include "kernels/cpu/chunks.h"
+#include "kernels/cpu/maximum-inl.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/winograd-inl.h"
 #include "kernels/cpu/winograd.h"
@@ -195,32 +196,73 @@ void winograd_filters(float* to, int64_t point_pitch, const WinogradConv<act>& c
       transform_filters(to + i / kPerSlot<act> * kPanelColumns + j, point_pitch, conv, c + i, o + j);
 }
 
-/// The outputs of a tile for kLanes columns from `column` on, of which `rows` by `across` lie inside; the
-/// sums of its points are point_pitch apart.
-template <int kRows, int kColumns, class act>
-HWY_INLINE void finish_outputs(const WinogradConv<act>& conv, const float* sums, int64_t point_pitch,
-                               int64_t at, int64_t column, int64_t rows, int64_t across) {
-  const Lanes t;
+/// The outputs of a tile for kLanes columns, from the sums of its points, which are point_pitch apart.
+template <class act, int kRows, int kColumns>
+HWY_INLINE void transform_sums(Vector (&y)[4][4], const float* sums, int64_t point_pitch) {
   Vector half[4][6];
+#pragma GCC unroll 6
   for (int x = 0; x < 6; ++x) {
     if (!(points_of_side(kColumns) >> x & 1)) continue;
-    Vector m[6], y[4];
+    Vector m[6], v[4];
+#pragma GCC unroll 6
     for (int i = 0; i < 6; ++i)
-      if (points_of_side(kRows) >> i & 1) m[i] = hn::Load(t, sums + (i * 6 + x) * point_pitch);
-    transform_output<act, kRows>(y, m);
-    for (int i = 0; i < kRows; ++i) half[i][x] = y[i];
+      if (points_of_side(kRows) >> i & 1) m[i] = hn::Load(Lanes(), sums + (i * 6 + x) * point_pitch);
+    transform_output<act, kRows>(v, m);
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; ++i) half[i][x] = v[i];
   }
-  for (int64_t i = 0; i < kRows && i < rows; ++i) {
-    Vector y[4];
-    transform_output<act, kColumns>(y, half[i]);
-    for (int64_t j = 0; j < kColumns && j < across; ++j) {
-      const int64_t place = at + (i * conv.out_width() + j) * conv.columns + column;
-      auto v = y[j];
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; ++i) transform_output<act, kColumns>(y[i], half[i]);
+}
+
+/// Finishes and stores those outputs of a tile that lie inside, for columns from `column` on.
+template <int kRows, int kColumns, class act>
+HWY_INLINE void store_outputs(const WinogradConv<act>& conv, Vector (&y)[4][4], const WinogradTile& tile,
+                              int64_t column) {
+  const Lanes t;
+  const int64_t rows = std::min<int64_t>(kRows, conv.out_height() - tile.y);
+  const int64_t across = std::min<int64_t>(kColumns, conv.out_width() - tile.x);
+  int64_t at =
+      ((tile.image * conv.out_height() + tile.y) * conv.out_width() + tile.x) * conv.columns + column;
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; ++i, at += conv.out_width() * conv.columns) {
+    if (kRows == 2 && i >= rows) break;
+#pragma GCC unroll 4
+    for (int j = 0; j < kColumns; ++j) {
+      if (kColumns == 2 && j >= across) break;
+      auto v = y[i][j];
       if (conv.bias) v = hn::Add(v, hn::LoadU(t, conv.bias + column));
-      if (conv.residual) v = hn::Add(v, load(conv.residual + place));
+      if (conv.residual) v = hn::Add(v, load(conv.residual + at + j * conv.columns));
       // NaN <= 0 is false, so NaN stays.
       if (conv.relu) v = hn::IfThenZeroElse(hn::Le(v, hn::Zero(t)), v);
-      store(v, conv.out + place);
+      store(v, conv.out + at + j * conv.columns);
+    }
+  }
+}
+
+/// Finishes, pools and stores them: a tile begins with a window.
+template <int kRows, int kColumns, class act>
+HWY_INLINE void pool_outputs(const WinogradConv<act>& conv, Vector (&y)[4][4], const WinogradTile& tile,
+                             int64_t column) {
+  const int64_t height = conv.out_height() / 2, width = conv.out_width() / 2;
+  const int64_t at = ((tile.image * height + tile.y / 2) * width + tile.x / 2) * conv.columns + column;
+  const auto bias = conv.bias ? hn::LoadU(Lanes(), conv.bias + column) : hn::Zero(Lanes());
+#pragma GCC unroll 2
+  for (int i = 0; i + 1 < kRows; i += 2) {
+    if (kRows == 2 && tile.y / 2 >= height) break;
+#pragma GCC unroll 2
+    for (int j = 0; j + 1 < kColumns; j += 2) {
+      if (kColumns == 2 && tile.x / 2 >= width) break;
+      const auto first = int32_t((tile.y + i) * conv.out_width() + tile.x + j),
+                 below = first + int32_t(conv.out_width());
+      Maximum maximum(hn::Add(y[i][j], bias), first);
+      maximum.take(hn::Add(y[i][j + 1], bias), first + 1);
+      maximum.take(hn::Add(y[i + 1][j], bias), below);
+      maximum.take(hn::Add(y[i + 1][j + 1], bias), below + 1);
+      maximum.cut();
+      const int64_t place = at + (i / 2 * width + j / 2) * conv.columns;
+      store(maximum.value, conv.out + place);
+      if (conv.index) maximum.store_place(conv.index + place);
     }
   }
 }
@@ -232,13 +274,17 @@ HWY_INLINE void finish_tiles(const WinogradConv<act>& conv, const float* sums, i
   const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
   for (int64_t i = begin; i < end; ++i, sums += kPanelColumns) {
     const WinogradTile tile = tiles[i];
-    const int64_t at = ((tile.image * conv.out_height() + tile.y) * conv.out_width() + tile.x) * conv.columns;
-    const int64_t inside_y = std::min(kOutSide, conv.out_height() - tile.y);
-    const int64_t inside_x = std::min(kOutSide, conv.out_width() - tile.x);
     with_sides(tile, [&](auto rows, auto columns) HWY_ATTR {
       for (int64_t j = 0; j < kPanelColumns; j += kLanes) {
-        finish_outputs<rows.value, columns.value>(conv, sums + j, point_pitch, at, panel * kPanelColumns + j,
-                                                  inside_y, inside_x);
+        constexpr int kRows = rows.value, kColumns = columns.value;
+        const int64_t column = panel * kPanelColumns + j;
+        Vector y[4][4];
+        transform_sums<act, kRows, kColumns>(y, sums + j, point_pitch);
+        if (conv.pooled) {
+          pool_outputs<kRows, kColumns>(conv, y, tile, column);
+        } else {
+          store_outputs<kRows, kColumns>(conv, y, tile, column);
+        }
       }
     });
   }
@@ -267,9 +313,34 @@ HWY_INLINE Patches choose_patches(int64_t depth) {
 /// A pixel outside of the image.
 template <class act>
 HWY_INLINE const act* zero_pixel(int64_t channels) {
-  float* zeros = scratch(Scratch::right, channels / kPerSlot<act>);
-  std::fill_n(zeros, channels / kPerSlot<act>, 0.0f);
+  float* zeros = scratch(Scratch::right, channels);
+  std::fill_n(zeros, channels, 0.0f);
   return reinterpret_cast<const act*>(zeros);
+}
+
+/// Transforms a tile's patch, `block` floats (or pairs) of its channels at a time, to to[i * block_pitch +
+/// point * point_pitch].
+template <class act>
+HWY_INLINE void transform_tile(float* to, int64_t block, int64_t block_pitch, int64_t point_pitch,
+                               const WinogradConv<act>& conv, const WinogradTile& tile, uint64_t points,
+                               const act* zeros) {
+  constexpr int64_t kNumbers = kPerSlot<act>;
+  const auto transform = [&](const auto& square) HWY_ATTR {
+    for (int64_t c = 0; c < conv.channels; c += block * kNumbers, to += block_pitch)
+      transform_patch(reinterpret_cast<act*>(to), point_pitch * kNumbers, square, c,
+                      std::min(block * kNumbers, conv.channels - c), tile, points);
+  };
+  const WinogradPlane plane{conv.height, conv.width, conv.channels};
+  const int64_t top = tile.y - conv.padding, left = tile.x - conv.padding;
+  if (conv.places) {
+    SquareOfWindows<act, kPatchSide> windows;
+    find_windows(windows, conv.x, conv.places, plane, tile.image, top, left, zeros);
+    transform(windows);
+  } else {
+    SquareOfPixels<act, kPatchSide> pixels;
+    find_pixels(pixels, conv.x, plane, tile.image, top, left, zeros);
+    transform(pixels);
+  }
 }
 
 /// The points that the group of kTileRows tiles with row r of tiles [begin, end) needs.
@@ -284,21 +355,16 @@ void winograd_chunk(const WinogradConv<act>& conv, const float* filters, int64_t
   const int64_t depth = conv.channels / kPerSlot<act>;
   const auto [kernel, pitch] = choose_patches<act>(depth);
   const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
-  const WinogradPlane plane{conv.height, conv.width, conv.channels, conv.padding};
   const int64_t groups = ceil_div(end - begin, kTileRows), rows = groups * kTileRows;
   const int64_t patch_point = rows * pitch, sum_point = rows * kPanelColumns;
   float* patches = scratch(Scratch::left, kPoints * patch_point);
   float* sums = scratch(Scratch::tile, kPoints * sum_point);
   const act* zeros = zero_pixel<act>(conv.channels);
 
-  const act* pixels[kPoints];
-  for (int64_t r = 0; r < rows; ++r) {
-    // The last group's spare rows repeat the last tile: their sums are dropped.
-    const WinogradTile tile = tiles[std::min(begin + r, end - 1)];
-    patch_pixels(pixels, conv.x, plane, tile, zeros);
-    transform_patch(reinterpret_cast<act*>(patches + r * pitch), patch_point * kPerSlot<act>, pixels,
-                    conv.channels, tile, points_of_group(tiles, begin, end, r));
-  }
+  // The last group's spare rows repeat the last tile: their sums are dropped.
+  for (int64_t r = 0; r < rows; ++r)
+    transform_tile(patches + r * pitch, depth, 0, patch_point, conv, tiles[std::min(begin + r, end - 1)],
+                   points_of_group(tiles, begin, end, r), zeros);
 
   const UnitSession<act> session;
   const int64_t filter_point = point_pitch(depth * kPanelColumns);
@@ -323,20 +389,13 @@ void winograd_chunk(const WinogradConv<act>& conv, const float* filters, int64_t
 
 template <class act>
 void winograd_pass_patches(const WinogradConv<act>& conv, const WinogradPass& pass, int64_t group) {
-  constexpr int64_t kBlock = kDepth * kPerSlot<act>;
   const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
   const act* zeros = zero_pixel<act>(conv.channels);
-  const act* pixels[kPoints];
   const uint64_t points = points_of_group(tiles, pass.begin, pass.end, group * kTileRows);
-  for (int64_t r = group * kTileRows; r < (group + 1) * kTileRows; ++r) {
-    const WinogradTile tile = tiles[std::min(pass.begin + r, pass.end - 1)];
-    for (int64_t c = 0, block = 0; c < conv.channels; c += kBlock, ++block) {
-      patch_pixels(pixels, conv.x + c, {conv.height, conv.width, conv.channels, conv.padding}, tile, zeros);
-      float* patch = pass.patches + (block * kPoints * pass.rows + r) * kPitch;
-      transform_patch(reinterpret_cast<act*>(patch), pass.rows * kPitch * kPerSlot<act>, pixels,
-                      std::min(kBlock, conv.channels - c), tile, points);
-    }
-  }
+  const int64_t point_pitch = pass.rows * kPitch;
+  for (int64_t r = group * kTileRows; r < (group + 1) * kTileRows; ++r)
+    transform_tile(pass.patches + r * kPitch, kDepth, kPoints * point_pitch, point_pitch, conv,
+                   tiles[std::min(pass.begin + r, pass.end - 1)], points, zeros);
 }
 
 template <class act>
@@ -387,21 +446,12 @@ HWY_INLINE PointKernel few_kernel(int64_t group) {
 
 template <class act>
 void winograd_few_patches(const WinogradConv<act>& conv, const WinogradFew& few, int64_t row) {
-  constexpr int64_t kBlock = kFewDepth * kPerSlot<act>;
   const WinogradTiles tiles(conv.batch, conv.out_height(), conv.out_width());
-  const WinogradPlane plane{conv.height, conv.width, conv.channels, conv.padding};
   const act* zeros = zero_pixel<act>(conv.channels);
-  const WinogradTile tile = tiles[std::min(row, tiles.total() - 1)];
-  const int64_t first = row / few.group * few.group;
+  const int64_t point_pitch = few.rows * kFewPitch, first = row / few.group * few.group;
   const uint64_t points = tiles.points(first, std::min(tiles.total(), first + few.group));
-  const act* pixels[kPoints];
-  patch_pixels(pixels, conv.x, plane, tile, zeros);
-  float* patch = few.patches + row * kFewPitch;
-  for (int64_t c = 0; c < conv.channels; c += kBlock, patch += kPoints * few.rows * kFewPitch) {
-    transform_patch(reinterpret_cast<act*>(patch), few.rows * kFewPitch * kPerSlot<act>, pixels,
-                    std::min(kBlock, conv.channels - c), tile, points);
-    for (const act*& pixel : pixels) pixel += kBlock;
-  }
+  transform_tile(few.patches + row * kFewPitch, kFewDepth, kPoints * point_pitch, point_pitch, conv,
+                 tiles[std::min(row, tiles.total() - 1)], points, zeros);
 }
 
 #if HWY_TARGET == HWY_AVX3

@@ -33,6 +33,16 @@ struct WinogradConv {
   const act* residual = nullptr;
   bool relu = false;
 
+  /// With `pooled`, out [batch, out_height() / 2, out_width() / 2, columns] is the convolution's maxpool with
+  /// ReLU by windows of 2x2 (see maxpool_forward) instead, and `index`, which may be null, its places; there
+  /// is no residual.
+  bool pooled = false;
+  int32_t* index = nullptr;
+
+  /// If not null, x is not stored, but the gradient of such a pool's input: this is the pool's `index`, and x
+  /// [batch, height / 2, width / 2, channels] the gradient of its result.
+  const int32_t* places = nullptr;
+
   int64_t out_height() const { return height + 2 * padding - 2; }
   int64_t out_width() const { return width + 2 * padding - 2; }
 };
@@ -57,6 +67,7 @@ template <class act>
 struct WinogradGradient {
   const act* x = nullptr;
   const act* dy = nullptr;
+  const int32_t* places = nullptr;  ///< as WinogradConv's, of dy
   int64_t batch = 0, height = 0, width = 0, channels = 0, outputs = 0, padding = 0;
 
   int64_t out_height() const { return height + 2 * padding - 2; }

@@ -77,16 +77,19 @@ HWY_INLINE void transform_weights(Vector (&w)[3], const Vector (&m)[6]) {
   w[2] = hn::MulAdd(hn::Set(t, Points::kA2), sum_a, hn::MulAdd(hn::Set(t, Points::kB2), sum_b, m[5]));
 }
 
-/// Transforms one tile of dy of kRows by kColumns numbers, to to[point * point_pitch + output].
-template <int kRows, int kColumns, class act>
-HWY_INLINE void transform_dy_of(float* to, int64_t point_pitch,
-                                const act* const (&pixels)[kOutSide * kOutSide], int64_t outputs) {
+/// Transforms one tile of dy of kRows by kColumns numbers, outputs [first, first + outputs) of its pixels, to
+/// to[point * point_pitch + output - first].
+template <int kRows, int kColumns, class Square>
+HWY_INLINE void transform_dy_of(float* to, int64_t point_pitch, const Square& square, int64_t first,
+                                int64_t outputs) {
+  using act = typename Square::Activation;
   const auto zero = hn::Zero(Lanes());
   for (int64_t o = 0; o < outputs; o += kLanes) {
     Vector columns[6][4];  // [y][x], transformed along y
     for (int x = 0; x < 4; ++x) {
       Vector g[4], u[6];
-      for (int y = 0; y < 4; ++y) g[y] = y < kRows && x < kColumns ? load(pixels[y * 4 + x] + o) : zero;
+      for (int y = 0; y < 4; ++y)
+        g[y] = y < kRows && x < kColumns ? load_pixel(square, y * 4 + x, first + o) : zero;
       transform_gradient<act, kRows>(u, g);
       for (int y = 0; y < 6; ++y) columns[y][x] = u[y];
     }
@@ -101,11 +104,11 @@ HWY_INLINE void transform_dy_of(float* to, int64_t point_pitch,
 }
 
 /// The same for a tile, and zeros at those of `points` that it does not need.
-template <class act>
-HWY_INLINE void transform_dy(float* to, int64_t point_pitch, const act* const (&pixels)[kOutSide * kOutSide],
+template <class Square>
+HWY_INLINE void transform_dy(float* to, int64_t point_pitch, const Square& square, int64_t first,
                              int64_t outputs, const WinogradTile& tile, uint64_t points) {
   with_sides(tile, [&](auto rows, auto columns) HWY_ATTR {
-    transform_dy_of<rows.value, columns.value>(to, point_pitch, pixels, outputs);
+    transform_dy_of<rows.value, columns.value>(to, point_pitch, square, first, outputs);
   });
   fill_other_points(to, point_pitch, outputs, tile, points);
 }
@@ -148,16 +151,19 @@ HWY_INLINE void finish_weights(float* dw, int64_t tap_pitch, const float* sums, 
   }
 }
 
-/// The pixels of a tile of dy, outputs from `output` on; `zeros` for those beyond the edge.
-template <class act>
-HWY_INLINE void gradient_pixels(const act* (&pixels)[kOutSide * kOutSide], const WinogradGradient<act>& g,
-                                int64_t output, const WinogradTile& tile, const act* zeros) {
-  for (int64_t y = 0; y < kOutSide; ++y) {
-    for (int64_t x = 0; x < kOutSide; ++x) {
-      const bool inside = tile.y + y < g.out_height() && tile.x + x < g.out_width();
-      const int64_t pixel = (tile.image * g.out_height() + tile.y + y) * g.out_width() + tile.x + x;
-      pixels[y * kOutSide + x] = inside ? g.dy + pixel * g.outputs + output : zeros;
-    }
+/// Calls body with the pixels of a tile of dy; `zeros` for those beyond the edge.
+template <class act, class Body>
+HWY_INLINE void with_gradients(const WinogradGradient<act>& g, const WinogradTile& tile, const act* zeros,
+                               const Body& body) {
+  const WinogradPlane plane{g.out_height(), g.out_width(), g.outputs};
+  if (g.places) {
+    SquareOfWindows<act, kOutSide> windows;
+    find_windows(windows, g.dy, g.places, plane, tile.image, tile.y, tile.x, zeros);
+    body(windows);
+  } else {
+    SquareOfPixels<act, kOutSide> pixels;
+    find_pixels(pixels, g.dy, plane, tile.image, tile.y, tile.x, zeros);
+    body(pixels);
   }
 }
 
@@ -174,39 +180,42 @@ HWY_INLINE void transform_step(const GradientOperands& to, const WinogradGradien
                                const WinogradGradientChunk& chunk, const WinogradTiles& grid, int64_t first,
                                [[maybe_unused]] int64_t end, uint64_t points, const act* zeros) {
   constexpr int64_t kTogether = kPerSlot<act>, kSteps = kBlockTiles / kTogether;
-  const WinogradPlane plane{g.height, g.width, g.channels, g.padding};
-  const act *pixels[kPoints], *gradients[kOutSide * kOutSide];
+  const WinogradPlane plane{g.height, g.width, g.channels};
+  const auto find_patch = [&](SquareOfPixels<act, kPatchSide>& patch, const WinogradTile& tile) HWY_ATTR {
+    find_pixels(patch, g.x, plane, tile.image, tile.y - g.padding, tile.x - g.padding, zeros);
+  };
+  SquareOfPixels<act, kPatchSide> patch;
   if constexpr (kTogether == 1) {
     const WinogradTile tile = grid[first];
-    patch_pixels(pixels, g.x + chunk.channel, plane, tile, zeros);
-    for (int64_t c = 0; c < chunk.channels; c += kWidth) {
-      transform_patch(to.right + c * kSteps, to.right_point, pixels, kWidth, tile, points);
-      for (const act*& pixel : pixels) pixel += kWidth;
-    }
-    gradient_pixels(gradients, g, chunk.output, tile, zeros);
-    for (int64_t o = 0; o < chunk.outputs; o += kLanes) {
-      transform_dy(to.left + o * kSteps, to.left_point, gradients, kLanes, tile, points);
-      for (const act*& pixel : gradients) pixel += kLanes;
-    }
+    find_patch(patch, tile);
+    for (int64_t c = 0; c < chunk.channels; c += kWidth)
+      transform_patch(to.right + c * kSteps, to.right_point, patch, chunk.channel + c, kWidth, tile, points);
+    with_gradients(g, tile, zeros, [&](const auto& gradients) HWY_ATTR {
+      for (int64_t o = 0; o < chunk.outputs; o += kLanes)
+        transform_dy(to.left + o * kSteps, to.left_point, gradients, chunk.output + o, kLanes, tile, points);
+    });
   }
 #if HWY_TARGET == HWY_AVX3
   if constexpr (kTogether == 2) {
-    const int64_t patch = kPoints * chunk.channels, gradient = kPoints * chunk.outputs;
-    float* rows = scratch(Scratch::row, kTogether * std::max(patch, gradient));
-    if (first + 1 == end) std::fill_n(rows + patch, patch, 0.0f);
+    const int64_t patch_size = kPoints * chunk.channels, gradient_size = kPoints * chunk.outputs;
+    float* rows = scratch(Scratch::row, kTogether * std::max(patch_size, gradient_size));
+    if (first + 1 == end) std::fill_n(rows + patch_size, patch_size, 0.0f);
     for (int64_t i = first; i < end; ++i) {
       const WinogradTile tile = grid[i];
-      patch_pixels(pixels, g.x + chunk.channel, plane, tile, zeros);
-      transform_patch(rows + (i - first) * patch, chunk.channels, pixels, chunk.channels, tile, points);
+      find_patch(patch, tile);
+      transform_patch(rows + (i - first) * patch_size, chunk.channels, patch, chunk.channel, chunk.channels,
+                      tile, points);
     }
-    place_pairs(to.right, to.right_point, kWidth, kSteps * kWidth, rows, chunk.channels, patch, points);
-    if (first + 1 == end) std::fill_n(rows + gradient, gradient, 0.0f);
+    place_pairs(to.right, to.right_point, kWidth, kSteps * kWidth, rows, chunk.channels, patch_size, points);
+    if (first + 1 == end) std::fill_n(rows + gradient_size, gradient_size, 0.0f);
     for (int64_t i = first; i < end; ++i) {
       const WinogradTile tile = grid[i];
-      gradient_pixels(gradients, g, chunk.output, tile, zeros);
-      transform_dy(rows + (i - first) * gradient, chunk.outputs, gradients, chunk.outputs, tile, points);
+      with_gradients(g, tile, zeros, [&](const auto& gradients) HWY_ATTR {
+        transform_dy(rows + (i - first) * gradient_size, chunk.outputs, gradients, chunk.output,
+                     chunk.outputs, tile, points);
+      });
     }
-    place_pairs(to.left, to.left_point, kLanes, kSteps * kLanes, rows, chunk.outputs, gradient, points);
+    place_pairs(to.left, to.left_point, kLanes, kSteps * kLanes, rows, chunk.outputs, gradient_size, points);
   }
 #endif
 }

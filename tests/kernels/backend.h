@@ -20,6 +20,7 @@
   X(add) X(relu_forward) X(relu_backward) X(sum_rows)                                                        \
   X(conv2d_forward) X(conv2d_prepare) X(conv2d_forward_prepared)                                             \
   X(conv2d_backward_data) X(conv2d_backward_weight)                                                          \
+  X(conv2d_relu_maxpool_forward) X(conv2d_relu_maxpool_backward)                                             \
   X(batchnorm_forward_train) X(batchnorm_forward_eval) X(batchnorm_backward_train)                           \
   X(batchnorm_backward_eval)                                                                                 \
   X(maxpool_forward) X(maxpool_backward) X(global_avgpool_forward) X(global_avgpool_backward)

@@ -88,6 +88,49 @@ Gradient weight_gradient(const Conv2dShape& s, Accumulate accumulate, bool whole
   return gradient;
 }
 
+/// The places are checked where they are compared with the pool's own (contracts_test.cpp): between numbers
+/// that differ by a rounding backends may choose either. But the gradient needs them.
+OpCase pooled_case(const Conv2dShape& s, bool bias, bool places, bool for_gradient = false) {
+  Data data("conv2d_relu_maxpool");
+  const int64_t size = s.pooled().out_size();
+  const Arg index = for_gradient ? raw("index", Role::output, std::vector<int32_t>(size_t(size)))
+                    : places     ? workspace("index", size)
+                                 : absent("index");
+  return {.kernel = "conv2d_relu_maxpool_forward",
+          .options = fmt::format("{}{}{}", describe(s), bias ? " bias" : "", places ? "" : " no-index"),
+          .args = {output("y", size), index, workspace("between", s.out_size()),
+                   input("x", data.uniform(s.in_size())), input("w", data.uniform(s.weight_size())),
+                   bias ? input("bias", data.uniform(s.out_channels)) : absent("bias")},
+          .call = [=](const auto& k,
+                      Pointers p) { k.conv2d_relu_maxpool_forward(p[0], p[1], p[2], p[3], p[4], p[5], s); },
+          .terms = double(s.kernel_height * s.kernel_width * s.in_channels)};
+}
+
+Gradient pooled_gradient(const Conv2dShape& s, Accumulate accumulate, bool by_x, bool by_w) {
+  Gradient gradient{
+      .forward = pooled_case(s, true, true, true), .cotangent = 4, .saved = {{1, 5}}, .gradients = {{5, 2}}};
+  if (by_x) gradient.gradients.emplace_back(3, 0);
+  if (by_w) gradient.gradients.emplace_back(4, 1);
+  Data data("conv2d_relu_maxpool_backward");
+  gradient.backward = {
+      .kernel = "conv2d_relu_maxpool_backward",
+      .options = describe(s) + suffix(accumulate) + (by_x ? " dx" : "") + (by_w ? " dw" : ""),
+      .args = {by_x ? gradient_output("dx", accumulate, s.in_size(), data) : absent("dx"),
+               by_w ? gradient_output("dw", accumulate, s.weight_size(), data) : absent("dw"),
+               gradient_output("dbias", accumulate, s.out_channels, data), workspace("between", s.out_size()),
+               input("dy", data.uniform(s.pooled().out_size())),
+               raw("index", Role::input, std::vector<int32_t>{}),
+               by_w ? gradient.forward.args[3] : absent("x"), by_x ? gradient.forward.args[4] : absent("w")},
+      .call =
+          [=](const auto& k, Pointers p) {
+            k.conv2d_relu_maxpool_backward(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], accumulate,
+                                           accumulate, accumulate, s);
+          },
+      .terms = double(std::max(s.kernel_height * s.kernel_width * s.out_channels,
+                               s.batch * s.out_height() * s.out_width()))};
+  return gradient;
+}
+
 constexpr auto square = &Conv2dShape::square;
 
 // Every option against every other, on a plane of unequal sides and channels that fill no vector.
@@ -159,6 +202,27 @@ std::vector<Conv2dShape> shapes_for_processors() {
           {1, 30, 23, 3, 96, 4, 11, 1, 2, 1}};
 }
 
+// With a pool: sides that windows fill and that they do not, by tiles, by strips of an image and by neither,
+// and so many numbers that the images are taken in groups.
+std::vector<Conv2dShape> pooled_shapes() {
+  return {
+      square(0, 4, 3, 32, 3, 1, 1),      square(2, 5, 2, 3, 2, 1, 0),      square(3, 104, 1, 24, 1, 1, 0),
+      {3, 7, 6, 3, 5, 3, 2, 2, 2, 1},    square(2, 8, 32, 64, 3, 1, 1),    square(3, 11, 64, 32, 3, 1, 1),
+      {2, 7, 14, 32, 32, 3, 3, 1, 1, 1}, {1, 9, 6, 48, 32, 3, 3, 1, 0, 1}, square(3, 7, 288, 32, 3, 1, 1),
+      square(1, 5, 272, 288, 3, 1, 1),   square(3, 32, 3, 32, 3, 1, 1),    {2, 9, 31, 3, 64, 3, 5, 2, 2, 1},
+      {1, 17, 5, 3, 32, 2, 3, 1, 0, 1}};
+}
+
+void add_pooled(Suite& suite) {
+  for (const Conv2dShape& s : pooled_shapes()) {
+    for (const bool bias : {false, true}) suite.cases.push_back(pooled_case(s, bias, bias));
+    suite.gradients.push_back(pooled_gradient(s, Accumulate::no, true, true));
+    suite.gradients.push_back(pooled_gradient(s, Accumulate::yes, true, true));
+    suite.gradients.push_back(pooled_gradient(s, Accumulate::no, true, false));
+    suite.gradients.push_back(pooled_gradient(s, Accumulate::no, false, true));
+  }
+}
+
 /// The shape without options and with all, and its gradients.
 void add_shape(Suite& suite, const Conv2dShape& s, bool for_processors) {
   suite.cases.push_back(forward_case(s, false, false, false, true));
@@ -204,6 +268,7 @@ void add_conv2d(Suite& suite, Scale scale) {
   for (const Conv2dShape& s : rgb_shapes()) shapes.push_back(s);
   for (const Conv2dShape& s : shapes) add_shape(suite, s, false);
   for (const Conv2dShape& s : shapes_for_processors()) add_shape(suite, s, true);
+  add_pooled(suite);
 }
 
 }  // namespace signet::test

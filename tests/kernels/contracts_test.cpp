@@ -120,6 +120,57 @@ TEST_CASE("prepared weights give the bits of those they were made from, in batch
   }
 }
 
+TEST_CASE(
+    "a convolution with a pool is the convolution and the pool, bit for bit, and so are its gradients") {
+  for (const Conv2dShape& s :
+       {Conv2dShape::square(2, 8, 32, 64, 3, 1, 1), Conv2dShape::square(3, 11, 64, 32, 3, 1, 1),
+        Conv2dShape::square(3, 7, 288, 32, 3, 1, 1), Conv2dShape::square(3, 32, 3, 32, 3, 1, 1),
+        Conv2dShape{2, 9, 31, 3, 64, 3, 5, 2, 2, 1}, Conv2dShape::square(2, 5, 2, 3, 2, 1, 0)}) {
+    CAPTURE(s.in_height);
+    CAPTURE(s.in_channels);
+    const Pool2dShape pool = s.pooled();
+    Data data("pooled");
+    Values x = data.uniform(s.in_size());
+    x[0] = kNaN;
+    const Arg places = raw("index", Role::output, std::vector<int32_t>(size_t(pool.out_size())));
+    const OpCase forward{
+        .kernel = "conv2d_relu_maxpool_forward",
+        .args = {output("y", pool.out_size()), places, workspace("between", s.out_size()), input("x", x),
+                 input("w", data.uniform(s.weight_size())), input("bias", data.uniform(s.out_channels)),
+                 output("y", pool.out_size()), places},
+        .call = [=](const auto& k, Pointers p) {
+          k.conv2d_relu_maxpool_forward(p[0], p[1], p[2], p[3], p[4], p[5], s);
+          k.conv2d_forward(p[2], p[3], p[4], p[5], nullptr, false, s);
+          k.maxpool_forward(p[6], p[7], p[2], true, pool);
+        }};
+    for_each_backend([&]<class act>(const Backend<act>& backend) {
+      Prepared<act> called(forward, backend, Placement::exact);
+      called.call();
+      CHECK(difference(called.bytes(0), called.bytes(6)) == "");
+      if constexpr (std::is_same_v<act, float>) CHECK(difference(called.bytes(1), called.bytes(7)) == "");
+      std::vector<int32_t> index(size_t(pool.out_size()));
+      std::memcpy(index.data(), called.bytes(7).data(), index.size() * sizeof(int32_t));
+      const OpCase backward{
+          .kernel = "conv2d_relu_maxpool_backward",
+          .args = {output("dx", s.in_size()), output("dw", s.weight_size()),
+                   workspace("between", s.out_size()), input("dy", data.uniform(pool.out_size())),
+                   raw("index", Role::input, index), input("x", data.uniform(s.in_size())), forward.args[4],
+                   output("dx", s.in_size()), output("dw", s.weight_size())},
+          .call = [=](const auto& k, Pointers p) {
+            constexpr auto no = Accumulate::no;
+            k.conv2d_relu_maxpool_backward(p[0], p[1], nullptr, p[2], p[3], p[4], p[5], p[6], no, no, no, s);
+            k.maxpool_backward(p[2], p[3], p[4], pool);
+            k.conv2d_backward_data(p[7], p[2], p[6], no, s);
+            k.conv2d_backward_weight(p[8], p[2], p[5], no, s);
+          }};
+      Prepared<act> gradients(backward, backend, Placement::exact);
+      gradients.call();
+      CHECK(difference(gradients.bytes(0), gradients.bytes(7)) == "");
+      CHECK(difference(gradients.bytes(1), gradients.bytes(8)) == "");
+    });
+  }
+}
+
 TEST_CASE("relu at zero, below it and at NaN") {
   const OpCase forward{.kernel = "relu_forward",
                        .args = {output("y", 5), input("x", {-1, 0, -0.0, kNaN, kInfinity})},
