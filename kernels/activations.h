@@ -49,17 +49,18 @@ KERNEL void conv2d_backward_data(ACT* dx, const ACT* dy, const REAL* w, Accumula
 KERNEL void conv2d_backward_weight(REAL* dw, const ACT* dy, const ACT* x, Accumulate accumulate,
                                    const Conv2dShape& shape) KERNEL_BODY;
 
-/// y [shape.pooled()] = maxpool_forward with `relu` of conv2d_forward(x, w, bias), and index its places.
-/// bias and index may be null. between: room for shape.out_size() activations, the convolution's result; not
-/// used on the CPU, which never makes it as a whole, and may be null there. In bfloat16 the places may be
-/// those of the sums before they are rounded. y is at least 2x2 pixels before the pool.
-KERNEL void conv2d_relu_maxpool_forward(ACT* y, int32_t* index, ACT* between, const ACT* x, const REAL* w,
+/// y [shape.pooled()] = maxpool_forward with `relu` of conv2d_forward(x, w, bias); places (shaped as y) says
+/// where in its window each maximum stood, row * 2 + column, or 255 where ReLU cut it. bias and places may be
+/// null. between: room for shape.out_size() activations, the convolution's result; not used on the CPU, which
+/// never makes it as a whole, and may be null there. In bfloat16 the places may be those of the sums before
+/// they are rounded. y is at least 2x2 pixels before the pool.
+KERNEL void conv2d_relu_maxpool_forward(ACT* y, uint8_t* places, ACT* between, const ACT* x, const REAL* w,
                                         const REAL* bias, const Conv2dShape& shape) KERNEL_BODY;
 
 /// Its gradients: dx, dw and dbias[out_channels] = or += those of sum(dy * y) by x, w and bias, each of which
 /// may be null. x is read for dw alone, w for dx alone.
 KERNEL void conv2d_relu_maxpool_backward(ACT* dx, REAL* dw, REAL* dbias, ACT* between, const ACT* dy,
-                                         const int32_t* index, const ACT* x, const REAL* w,
+                                         const uint8_t* places, const ACT* x, const REAL* w,
                                          Accumulate accumulate_dx, Accumulate accumulate_dw,
                                          Accumulate accumulate_dbias, const Conv2dShape& shape) KERNEL_BODY;
 

@@ -104,18 +104,18 @@ Tensor conv2d_relu_maxpool(const Tensor& x, const Tensor& weight, const Tensor& 
   const Gradient dx = gradient_of(x), dw = gradient_of(weight), db = gradient_of(bias);
   Tensor y =
       Tensor::empty({s.batch, pool.out_height(), pool.out_width(), pool.channels}, x.device(), x.dtype());
-  Tensor index = dx || dw || db ? Tensor::empty(y.shape(), x.device(), DType::i32) : Tensor();
+  Tensor places = dx || dw || db ? Tensor::empty(y.shape(), x.device(), DType::u8) : Tensor();
   // What lies between convolution and pool, where it is made as a whole.
   const auto room = [s](Device device, DType dtype) {
     return device.type == Device::Type::cpu ? Tensor() : Tensor::empty({s.out_size()}, device, dtype);
   };
   const Tensor convolved = room(x.device(), x.dtype());
   with_activations(x.dtype(), [&]<class act>() {
-    SIGNET_LAUNCH(x.device(), conv2d_relu_maxpool_forward, y.data<act>(), index.data_i32(),
+    SIGNET_LAUNCH(x.device(), conv2d_relu_maxpool_forward, y.data<act>(), places.data_u8(),
                   convolved.data<act>(), x.data<act>(), weight.data(), bias.data(), s);
   });
   record("conv2d_relu_maxpool", y, {dx, dw, db},
-         [dx, dw, db, s, index, room, x_shape = x.shape(), w_shape = weight.shape(),
+         [dx, dw, db, s, places, room, x_shape = x.shape(), w_shape = weight.shape(),
           x = dw ? Saved(x) : Saved(), w = dx ? weight.detach() : Tensor()](const Tensor& dy) {
            const Device device = dy.device();
            const Target to_b(db, {s.out_channels}, device), to_w(dw, w_shape, device);
@@ -123,7 +123,7 @@ Tensor conv2d_relu_maxpool(const Tensor& x, const Tensor& weight, const Tensor& 
            const Tensor input = x.get(), between = room(device, dy.dtype());
            with_activations(dy.dtype(), [&]<class act>() {
              SIGNET_LAUNCH(device, conv2d_relu_maxpool_backward, to_x.buffer.data<act>(), to_w.buffer.data(),
-                           to_b.buffer.data(), between.data<act>(), dy.data<act>(), index.data_i32(),
+                           to_b.buffer.data(), between.data<act>(), dy.data<act>(), places.data_u8(),
                            input.data<act>(), w.data(), to_x.accumulate, to_w.accumulate, to_b.accumulate, s);
            });
          });

@@ -81,8 +81,9 @@ int32_t* Tensor::data_i32() const {
 }
 
 uint8_t* Tensor::data_u8() const {
+  if (!storage_) return nullptr;
   require_type(dtype_, DType::u8);
-  return storage_ ? reinterpret_cast<uint8_t*>(address()) : nullptr;
+  return reinterpret_cast<uint8_t*>(address());
 }
 
 std::vector<float> Tensor::to_vector() const {

@@ -149,17 +149,17 @@ void conv2d_forward_prepared(act* y, const act* x, const act* prepared, const fl
 }
 
 template <class act>
-void convolve_and_pool(act* y, int32_t* index, const act* x, const float* w, const float* bias,
+void convolve_and_pool(act* y, uint8_t* places, const act* x, const float* w, const float* bias,
                        const Conv2dShape& s) {
   if (conv_algorithm(ConvPass::forward, s) == ConvAlgorithm::image_strips)
-    return rgb_forward<act>({.y = y, .x = x, .bias = bias, .pooled = true, .index = index}, w, s);
+    return rgb_forward<act>({.y = y, .x = x, .bias = bias, .pooled = true, .places = places}, w, s);
   WinogradConv<act> tiles = by_tiles<act>(s);
   tiles.x = x;
   tiles.w = w;
   tiles.out = y;
   tiles.bias = bias;
   tiles.pooled = true;
-  tiles.index = index;
+  tiles.pool_places = places;
   winograd(tiles);
 }
 

@@ -20,7 +20,7 @@ namespace signet::cpu {
 namespace {
 /// By tiles of dy, or of what a pool's gradient spreads to it.
 template <class act>
-WinogradConv<act> by_tiles(act* dx, const act* dy, const int32_t* places, const float* w,
+WinogradConv<act> by_tiles(act* dx, const act* dy, const uint8_t* places, const float* w,
                            Accumulate accumulate, const Conv2dShape& s) {
   return {.x = dy,
           .batch = s.batch,
@@ -38,9 +38,9 @@ WinogradConv<act> by_tiles(act* dx, const act* dy, const int32_t* places, const 
 }  // namespace
 
 template <class act>
-void pooled_backward_data(act* dx, const act* dy, const int32_t* index, const float* w, Accumulate accumulate,
-                          const Conv2dShape& s) {
-  winograd(by_tiles(dx, dy, index, w, accumulate, s));
+void pooled_backward_data(act* dx, const act* dy, const uint8_t* places, const float* w,
+                          Accumulate accumulate, const Conv2dShape& s) {
+  winograd(by_tiles(dx, dy, places, w, accumulate, s));
 }
 SIGNET_INSTANTIATE_ACTIVATIONS(pooled_backward_data);
 

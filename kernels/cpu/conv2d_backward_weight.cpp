@@ -238,20 +238,20 @@ void in_copies(float* dw, int64_t copies, bool add, int64_t size, const Write& w
 }
 }  // namespace
 
-// `index` null: dy is the convolution's.
+// `places` null: dy is the convolution's.
 template <class act>
-void pooled_backward_weight(float* dw, const act* dy, const int32_t* index, const act* x,
+void pooled_backward_weight(float* dw, const act* dy, const uint8_t* places, const act* x,
                             Accumulate accumulate, const Conv2dShape& s) {
   const bool add = accumulate == Accumulate::yes;
   if (conv_algorithm(ConvPass::backward_weight, s) == ConvAlgorithm::image_strips) {
     return in_copies(dw, rgb_copies(s), add, s.weight_size(),
                      [&](float* to, int64_t copies, bool accumulates) {
-                       rgb_backward_weight(to, copies, accumulates, dy, index, x, s);
+                       rgb_backward_weight(to, copies, accumulates, dy, places, x, s);
                      });
   }
   const WinogradGradient<act> by_tiles{.x = x,
                                        .dy = dy,
-                                       .places = index,
+                                       .places = places,
                                        .batch = s.batch,
                                        .height = s.in_height,
                                        .width = s.in_width,

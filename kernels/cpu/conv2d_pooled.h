@@ -14,21 +14,24 @@ template <class act>
 bool pools(ConvPass pass, const Conv2dShape& shape);
 
 template <class act>
-void convolve_and_pool(act* y, int32_t* index, const act* x, const float* w, const float* bias,
+void convolve_and_pool(act* y, uint8_t* places, const act* x, const float* w, const float* bias,
                        const Conv2dShape& shape);
 
 template <class act>
-void pooled_backward_data(act* dx, const act* dy, const int32_t* index, const float* w, Accumulate accumulate,
-                          const Conv2dShape& shape);
+void pooled_backward_data(act* dx, const act* dy, const uint8_t* places, const float* w,
+                          Accumulate accumulate, const Conv2dShape& shape);
 
 template <class act>
-void pooled_backward_weight(float* dw, const act* dy, const int32_t* index, const act* x,
+void pooled_backward_weight(float* dw, const act* dy, const uint8_t* places, const act* x,
                             Accumulate accumulate, const Conv2dShape& shape);
 
-/// y[cols] = or += the sum over the rows of those x[rows, cols] that have a place, one of 0 or more; `places`
-/// may be null: then of all.
+/// The place of a maximum that ReLU cut.
+constexpr uint8_t kNowhere = 255;
+
+/// y[cols] = or += the sum over the rows of those x[rows, cols] whose place is not kNowhere; `places` may be
+/// null: then of all.
 template <class act>
-void sum_placed_rows(float* y, const act* x, const int32_t* places, int64_t rows, int64_t cols,
+void sum_placed_rows(float* y, const act* x, const uint8_t* places, int64_t rows, int64_t cols,
                      Accumulate accumulate);
 
 }  // namespace signet::cpu

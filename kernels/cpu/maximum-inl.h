@@ -35,10 +35,23 @@ struct Maximum {
   }
 
   HWY_INLINE void store_place(int32_t* to) const { hn::StoreU(place, Places(), to); }
+  /// Of places up to 3; none is 255.
+  HWY_INLINE void store_place(uint8_t* to) const {
+    const hn::RebindToUnsigned<Places> words;
+    const hn::Rebind<uint8_t, Places> bytes;
+    hn::StoreU(hn::TruncateTo(bytes, hn::BitCast(words, place)), bytes, to);
+  }
 
   Vector value;
   hn::Vec<Places> place;
 };
+
+/// kLanes gradients of windows where the window's place is `own`, else 0.
+HWY_INLINE Vector won_by(Vector gradients, const uint8_t* places, int32_t own) {
+  const hn::RebindToSigned<Lanes> words;
+  const auto place = hn::PromoteTo(words, hn::LoadU(hn::Rebind<uint8_t, Lanes>(), places));
+  return hn::IfThenElseZero(hn::RebindMask(Lanes(), hn::Eq(place, hn::Set(words, own))), gradients);
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace signet::cpu

@@ -37,7 +37,7 @@ template <class act>
 struct RgbGradient {
   float* dw;
   const act* dy;
-  const int32_t* places;
+  const uint8_t* places;
   const act* x;
   int64_t begin, end;
   bool accumulate;
@@ -219,16 +219,15 @@ HWY_INLINE void pool_rows(const RgbForward<act>& f, const Conv2dShape& s, const 
   const int64_t width = s.out_width(), channels = s.out_channels;
   int64_t at = (image * (s.out_height() / 2) + top / 2) * (width / 2) * channels;
   for (int64_t x = 0; x + 1 < width; x += 2) {
-    const auto first = int32_t(top * width + x), below = first + int32_t(width);
     for (int64_t c = 0; c < channels; c += kLanes, at += kLanes) {
       const act *upper = rows + x * channels + c, *lower = upper + width * channels;
-      Maximum maximum(load(upper), first);
-      maximum.take(load(upper + channels), first + 1);
-      maximum.take(load(lower), below);
-      maximum.take(load(lower + channels), below + 1);
+      Maximum maximum(load(upper), 0);
+      maximum.take(load(upper + channels), 1);
+      maximum.take(load(lower), 2);
+      maximum.take(load(lower + channels), 3);
       maximum.cut();
       store(maximum.value, f.y + at);
-      if (f.index) maximum.store_place(f.index + at);
+      if (f.places) maximum.store_place(f.places + at);
     }
   }
 }
@@ -361,7 +360,6 @@ HWY_INLINE void gradient_tile(float* HWY_RESTRICT sums, const act* HWY_RESTRICT 
 template <class act>
 HWY_INLINE void spread_windows(act* to, const RgbGradient<act>& g, const Conv2dShape& s, int64_t image,
                                int64_t first, int64_t rows) {
-  const hn::RebindToSigned<Lanes> places;
   const int64_t height = s.out_height() / 2, width = s.out_width() / 2, channels = s.out_channels;
   for (int64_t y = first; y < first + rows; ++y) {
     const int64_t line = (image * height + y / 2) * width * channels;
@@ -371,11 +369,9 @@ HWY_INLINE void spread_windows(act* to, const RgbGradient<act>& g, const Conv2dS
         continue;
       }
       const int64_t at = line + x / 2 * channels;
-      const auto own = hn::Set(places, int32_t(y * s.out_width() + x));
-      for (int64_t c = 0; c < channels; c += kLanes) {
-        const auto won = hn::RebindMask(Lanes(), hn::Eq(hn::LoadU(places, g.places + at + c), own));
-        store(hn::IfThenElseZero(won, load(g.dy + at + c)), to + c);
-      }
+      const auto own = int32_t(y % 2 * 2 + x % 2);
+      for (int64_t c = 0; c < channels; c += kLanes)
+        store(won_by(load(g.dy + at + c), g.places + at + c, own), to + c);
     }
   }
 }
@@ -519,7 +515,7 @@ int64_t rgb_copies(const Conv2dShape& s) {
 }
 
 template <class act>
-void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const act* dy, const int32_t* places,
+void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const act* dy, const uint8_t* places,
                          const act* x, const Conv2dShape& s) {
   const int64_t strips = strip_count(s), range = ceil_div(strips, copies);
   const auto kernel = steps<act>().gradient_range;

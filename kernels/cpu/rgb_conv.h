@@ -16,7 +16,7 @@ bool rgb_applies(const Conv2dShape& shape);
 /// pairs: of neighbouring taps, with weights rounded to bfloat16, or of neighbouring pixels.
 ///
 /// conv2d_forward's operands but for the weights, or, `pooled`, conv2d_relu_maxpool_forward's: then there is
-/// no residual, and `index` may be null.
+/// no residual, and `places` may be null.
 template <class act>
 struct RgbConv {
   act* y = nullptr;
@@ -25,7 +25,7 @@ struct RgbConv {
   const act* residual = nullptr;
   bool relu = false;
   bool pooled = false;
-  int32_t* index = nullptr;
+  uint8_t* places = nullptr;
 };
 
 /// For shapes that it applies to. An element is one chain of multiply-adds in the order of the filter.
@@ -39,7 +39,7 @@ int64_t rgb_copies(const Conv2dShape& shape);
 /// Writes (or, a single one, adds) `copies` = rgb_copies partial gradients. dy and x as for
 /// conv2d_backward_weight, or, with `places`, dy and these as for conv2d_relu_maxpool_backward.
 template <class act>
-void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const act* dy, const int32_t* places,
+void rgb_backward_weight(float* dw, int64_t copies, bool accumulate, const act* dy, const uint8_t* places,
                          const act* x, const Conv2dShape& shape);
 
 }  // namespace signet::cpu

@@ -36,11 +36,11 @@ HWY_INLINE hn::Vec<Floats> load_floats(const BFloat16* from) {
   return hn::BitCast(Floats(), hn::ShiftLeft<16>(bits));
 }
 
-// sums[cols] = the sum of x[rows, cols] over the rows, in double, of those with a place of 0 or more if
-// kPlaced. A block of columns stays in registers.
+// sums[cols] = the sum of x[rows, cols] over the rows, in double, of those with a place if kPlaced. A block
+// of columns stays in registers.
 template <bool kPlaced, class act>
 HWY_INLINE void add_rows(double* HWY_RESTRICT sums, const act* HWY_RESTRICT x,
-                         const int32_t* HWY_RESTRICT places, int64_t rows, int64_t cols) {
+                         const uint8_t* HWY_RESTRICT places, int64_t rows, int64_t cols) {
   constexpr int64_t kVectors = 4, kBlock = kVectors * kDoubles;
   const Doubles t;
   int64_t c = 0;
@@ -52,7 +52,8 @@ HWY_INLINE void add_rows(double* HWY_RESTRICT sums, const act* HWY_RESTRICT x,
         const int64_t at = r * cols + c + i * kDoubles;
         auto value = load_floats(x + at);
         if (kPlaced) {
-          const auto nowhere = hn::Lt(hn::LoadU(Places(), places + at), hn::Zero(Places()));
+          const auto place = hn::PromoteTo(Places(), hn::LoadU(hn::Rebind<uint8_t, Doubles>(), places + at));
+          const auto nowhere = hn::Eq(place, hn::Set(Places(), kNowhere));
           value = hn::IfThenZeroElse(hn::RebindMask(Floats(), nowhere), value);
         }
         block[i] = hn::Add(block[i], hn::PromoteTo(t, value));
@@ -63,19 +64,19 @@ HWY_INLINE void add_rows(double* HWY_RESTRICT sums, const act* HWY_RESTRICT x,
   for (; c < cols; ++c) {
     double sum = 0;
     for (int64_t r = 0; r < rows; ++r)
-      if (!kPlaced || places[r * cols + c] >= 0) sum += double(float(x[r * cols + c]));
+      if (!kPlaced || places[r * cols + c] != kNowhere) sum += double(float(x[r * cols + c]));
     sums[c] = sum;
   }
 }
 
 template <class act>
-void sum_rows_range_of(double* sums, const act* x, const int32_t* places, int64_t rows, int64_t cols) {
+void sum_rows_range_of(double* sums, const act* x, const uint8_t* places, int64_t rows, int64_t cols) {
   places ? add_rows<true>(sums, x, places, rows, cols) : add_rows<false>(sums, x, places, rows, cols);
 }
-void sum_rows_range(double* sums, const float* x, const int32_t* places, int64_t rows, int64_t cols) {
+void sum_rows_range(double* sums, const float* x, const uint8_t* places, int64_t rows, int64_t cols) {
   sum_rows_range_of(sums, x, places, rows, cols);
 }
-void sum_rows_range_bf16(double* sums, const BFloat16* x, const int32_t* places, int64_t rows, int64_t cols) {
+void sum_rows_range_bf16(double* sums, const BFloat16* x, const uint8_t* places, int64_t rows, int64_t cols) {
   sum_rows_range_of(sums, x, places, rows, cols);
 }
 
@@ -98,9 +99,9 @@ void broadcast_rows(float* y, const float* x, int64_t rows, int64_t cols) {
 
 // Chunks of rows, each summed from its first row to its last, are added up in their order.
 template <class act>
-void sum_placed_rows(float* y, const act* x, const int32_t* places, int64_t rows, int64_t cols,
+void sum_placed_rows(float* y, const act* x, const uint8_t* places, int64_t rows, int64_t cols,
                      Accumulate accumulate) {
-  void (*kernel)(double*, const act*, const int32_t*, int64_t, int64_t);
+  void (*kernel)(double*, const act*, const uint8_t*, int64_t, int64_t);
   if constexpr (std::is_same_v<act, float>) {
     kernel = HWY_DYNAMIC_DISPATCH(sum_rows_range);
   } else {

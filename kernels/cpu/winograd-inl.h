@@ -14,6 +14,7 @@
 
 #include "kernels/cpu/bf16-inl.h"
 #include "kernels/cpu/chunks.h"
+#include "kernels/cpu/maximum-inl.h"
 #include "kernels/cpu/microkernel-inl.h"
 #include "kernels/winograd_points.h"
 
@@ -125,15 +126,15 @@ struct SquareOfPixels {
   const act* pixels[kSide * kSide];
 };
 
-/// The same of an image that is the gradient of a 2x2 max-pool's input: windows' gradients, their places (see
-/// maxpool_forward), and the place that each pixel has. A pixel is its window's gradient where the window's
-/// place is its own, else 0.
+/// The same of an image that is the gradient of a 2x2 max-pool's input: windows' gradients and their places
+/// (conv2d_relu_maxpool_forward), and the places of pixels, [row % 2][column % 2] of the square. A pixel is
+/// its window's gradient where the window's place is its own, else 0.
 template <class act, int64_t kSide>
 struct SquareOfWindows {
   using Activation = act;
   const act* pixels[kSide * kSide];
-  const int32_t* places[kSide * kSide];
-  int32_t own[kSide * kSide];
+  const uint8_t* places[kSide * kSide];
+  int32_t own[2][2];
 };
 
 // Pixels are chosen by masks: branches would go another way in every tile, and took a tenth of small
@@ -167,11 +168,13 @@ void find_pixels(SquareOfPixels<act, kSide>& square, const act* x, const Winogra
 
 /// The same from the gradients and places of windows; at `zeros` there are `channels` floats.
 template <class act, int64_t kSide>
-void find_windows(SquareOfWindows<act, kSide>& square, const act* dy, const int32_t* places,
+void find_windows(SquareOfWindows<act, kSide>& square, const act* dy, const uint8_t* places,
                   const WinogradPlane& plane, int64_t image, int64_t top, int64_t left, const act* zeros) {
   const int64_t height = plane.height / 2, width = plane.width / 2;
   uintptr_t columns[kSide];
   for (int64_t j = 0; j < kSide; ++j) columns[j] = mask_inside(left + j, 2 * width);
+  for (int64_t i = 0; i < 2; ++i)
+    for (int64_t j = 0; j < 2; ++j) square.own[i][j] = int32_t(((top + i) & 1) * 2 + ((left + j) & 1));
   for (int64_t i = 0; i < kSide; ++i) {
     const int64_t y = top + i;
     const uintptr_t row = mask_inside(y, 2 * height);
@@ -180,7 +183,6 @@ void find_windows(SquareOfWindows<act, kSide>& square, const act* dy, const int3
       const uintptr_t mask = row & columns[j];
       square.pixels[i * kSide + j] = chosen(dy + at, zeros, mask);
       square.places[i * kSide + j] = chosen(places + at, zeros, mask);
-      square.own[i * kSide + j] = int32_t(y * plane.width + x);
     }
   }
 }
@@ -234,9 +236,7 @@ HWY_INLINE Vector load_pixel(const SquareOfPixels<act, kSide>& square, int i, in
 }
 template <class act, int64_t kSide>
 HWY_INLINE Vector load_pixel(const SquareOfWindows<act, kSide>& square, int i, int64_t c) {
-  const hn::RebindToSigned<Lanes> places;
-  const auto won = hn::Eq(hn::LoadU(places, square.places[i] + c), hn::Set(places, square.own[i]));
-  return hn::IfThenElseZero(hn::RebindMask(Lanes(), won), load(square.pixels[i] + c));
+  return won_by(load(square.pixels[i] + c), square.places[i] + c, square.own[i / kSide % 2][i % kSide % 2]);
 }
 
 /// Transforms a patch of kRows by kColumns outputs, channels [first, first + channels) of its pixels, to

@@ -18,7 +18,6 @@
 #include <type_traits>
 
 #include "kernels/cpu/chunks.h"
-#include "kernels/cpu/maximum-inl.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/winograd-inl.h"
 #include "kernels/cpu/winograd.h"
@@ -253,16 +252,14 @@ HWY_INLINE void pool_outputs(const WinogradConv<act>& conv, Vector (&y)[4][4], c
 #pragma GCC unroll 2
     for (int j = 0; j + 1 < kColumns; j += 2) {
       if (kColumns == 2 && tile.x / 2 >= width) break;
-      const auto first = int32_t((tile.y + i) * conv.out_width() + tile.x + j),
-                 below = first + int32_t(conv.out_width());
-      Maximum maximum(hn::Add(y[i][j], bias), first);
-      maximum.take(hn::Add(y[i][j + 1], bias), first + 1);
-      maximum.take(hn::Add(y[i + 1][j], bias), below);
-      maximum.take(hn::Add(y[i + 1][j + 1], bias), below + 1);
+      Maximum maximum(hn::Add(y[i][j], bias), 0);
+      maximum.take(hn::Add(y[i][j + 1], bias), 1);
+      maximum.take(hn::Add(y[i + 1][j], bias), 2);
+      maximum.take(hn::Add(y[i + 1][j + 1], bias), 3);
       maximum.cut();
       const int64_t place = at + (i / 2 * width + j / 2) * conv.columns;
       store(maximum.value, conv.out + place);
-      if (conv.index) maximum.store_place(conv.index + place);
+      if (conv.pool_places) maximum.store_place(conv.pool_places + place);
     }
   }
 }

@@ -34,14 +34,14 @@ struct WinogradConv {
   bool relu = false;
 
   /// With `pooled`, out [batch, out_height() / 2, out_width() / 2, columns] is the convolution's maxpool with
-  /// ReLU by windows of 2x2 (see maxpool_forward) instead, and `index`, which may be null, its places; there
-  /// is no residual.
+  /// ReLU by windows of 2x2 (see maxpool_forward) instead, and `pool_places`, which may be null, its places
+  /// (conv2d_relu_maxpool_forward); there is no residual.
   bool pooled = false;
-  int32_t* index = nullptr;
+  uint8_t* pool_places = nullptr;
 
-  /// If not null, x is not stored, but the gradient of such a pool's input: this is the pool's `index`, and x
-  /// [batch, height / 2, width / 2, channels] the gradient of its result.
-  const int32_t* places = nullptr;
+  /// If not null, x is not stored, but the gradient of such a pool's input: these are the pool's places, and
+  /// x [batch, height / 2, width / 2, channels] the gradient of its result.
+  const uint8_t* places = nullptr;
 
   int64_t out_height() const { return height + 2 * padding - 2; }
   int64_t out_width() const { return width + 2 * padding - 2; }
@@ -67,7 +67,7 @@ template <class act>
 struct WinogradGradient {
   const act* x = nullptr;
   const act* dy = nullptr;
-  const int32_t* places = nullptr;  ///< as WinogradConv's, of dy
+  const uint8_t* places = nullptr;  ///< as WinogradConv's, of dy
   int64_t batch = 0, height = 0, width = 0, channels = 0, outputs = 0, padding = 0;
 
   int64_t out_height() const { return height + 2 * padding - 2; }

@@ -93,12 +93,12 @@ Gradient weight_gradient(const Conv2dShape& s, Accumulate accumulate, bool whole
 OpCase pooled_case(const Conv2dShape& s, bool bias, bool places, bool for_gradient = false) {
   Data data("conv2d_relu_maxpool");
   const int64_t size = s.pooled().out_size();
-  const Arg index = for_gradient ? raw("index", Role::output, std::vector<int32_t>(size_t(size)))
-                    : places     ? workspace("index", size)
-                                 : absent("index");
+  const Arg stored = for_gradient ? raw("places", Role::output, std::vector<uint8_t>(size_t(size)))
+                     : places     ? workspace("places", size)
+                                  : absent("places");
   return {.kernel = "conv2d_relu_maxpool_forward",
-          .options = fmt::format("{}{}{}", describe(s), bias ? " bias" : "", places ? "" : " no-index"),
-          .args = {output("y", size), index, workspace("between", s.out_size()),
+          .options = fmt::format("{}{}{}", describe(s), bias ? " bias" : "", places ? "" : " no-places"),
+          .args = {output("y", size), stored, workspace("between", s.out_size()),
                    input("x", data.uniform(s.in_size())), input("w", data.uniform(s.weight_size())),
                    bias ? input("bias", data.uniform(s.out_channels)) : absent("bias")},
           .call = [=](const auto& k,
@@ -119,7 +119,7 @@ Gradient pooled_gradient(const Conv2dShape& s, Accumulate accumulate, bool by_x,
                by_w ? gradient_output("dw", accumulate, s.weight_size(), data) : absent("dw"),
                gradient_output("dbias", accumulate, s.out_channels, data), workspace("between", s.out_size()),
                input("dy", data.uniform(s.pooled().out_size())),
-               raw("index", Role::input, std::vector<int32_t>{}),
+               raw("places", Role::input, std::vector<uint8_t>{}),
                by_w ? gradient.forward.args[3] : absent("x"), by_x ? gradient.forward.args[4] : absent("w")},
       .call =
           [=](const auto& k, Pointers p) {

@@ -132,12 +132,13 @@ TEST_CASE(
     Data data("pooled");
     Values x = data.uniform(s.in_size());
     x[0] = kNaN;
-    const Arg places = raw("index", Role::output, std::vector<int32_t>(size_t(pool.out_size())));
+    const auto count = size_t(pool.out_size());
     const OpCase forward{
         .kernel = "conv2d_relu_maxpool_forward",
-        .args = {output("y", pool.out_size()), places, workspace("between", s.out_size()), input("x", x),
-                 input("w", data.uniform(s.weight_size())), input("bias", data.uniform(s.out_channels)),
-                 output("y", pool.out_size()), places},
+        .args = {output("y", pool.out_size()), raw("places", Role::output, std::vector<uint8_t>(count)),
+                 workspace("between", s.out_size()), input("x", x), input("w", data.uniform(s.weight_size())),
+                 input("bias", data.uniform(s.out_channels)), output("y", pool.out_size()),
+                 raw("index", Role::output, std::vector<int32_t>(count))},
         .call = [=](const auto& k, Pointers p) {
           k.conv2d_relu_maxpool_forward(p[0], p[1], p[2], p[3], p[4], p[5], s);
           k.conv2d_forward(p[2], p[3], p[4], p[5], nullptr, false, s);
@@ -147,26 +148,33 @@ TEST_CASE(
       Prepared<act> called(forward, backend, Placement::exact);
       called.call();
       CHECK(difference(called.bytes(0), called.bytes(6)) == "");
-      if constexpr (std::is_same_v<act, float>) CHECK(difference(called.bytes(1), called.bytes(7)) == "");
-      std::vector<int32_t> index(size_t(pool.out_size()));
-      std::memcpy(index.data(), called.bytes(7).data(), index.size() * sizeof(int32_t));
+      std::vector<uint8_t> places(count), fused(count);
+      std::vector<int32_t> index(count);
+      std::memcpy(fused.data(), called.bytes(1).data(), count);
+      std::memcpy(index.data(), called.bytes(7).data(), count * sizeof(int32_t));
+      for (size_t i = 0; i < count; ++i) {
+        const int64_t row = index[i] / pool.in_width, column = index[i] % pool.in_width;
+        places[i] = index[i] < 0 ? 255 : uint8_t(row % 2 * 2 + column % 2);
+      }
+      if constexpr (std::is_same_v<act, float>) CHECK(fused == places);
       const OpCase backward{
           .kernel = "conv2d_relu_maxpool_backward",
           .args = {output("dx", s.in_size()), output("dw", s.weight_size()),
                    workspace("between", s.out_size()), input("dy", data.uniform(pool.out_size())),
-                   raw("index", Role::input, index), input("x", data.uniform(s.in_size())), forward.args[4],
-                   output("dx", s.in_size()), output("dw", s.weight_size())},
+                   raw("places", Role::input, places), raw("index", Role::input, index),
+                   input("x", data.uniform(s.in_size())), forward.args[4], output("dx", s.in_size()),
+                   output("dw", s.weight_size())},
           .call = [=](const auto& k, Pointers p) {
             constexpr auto no = Accumulate::no;
-            k.conv2d_relu_maxpool_backward(p[0], p[1], nullptr, p[2], p[3], p[4], p[5], p[6], no, no, no, s);
-            k.maxpool_backward(p[2], p[3], p[4], pool);
-            k.conv2d_backward_data(p[7], p[2], p[6], no, s);
-            k.conv2d_backward_weight(p[8], p[2], p[5], no, s);
+            k.conv2d_relu_maxpool_backward(p[0], p[1], nullptr, p[2], p[3], p[4], p[6], p[7], no, no, no, s);
+            k.maxpool_backward(p[2], p[3], p[5], pool);
+            k.conv2d_backward_data(p[8], p[2], p[7], no, s);
+            k.conv2d_backward_weight(p[9], p[2], p[6], no, s);
           }};
       Prepared<act> gradients(backward, backend, Placement::exact);
       gradients.call();
-      CHECK(difference(gradients.bytes(0), gradients.bytes(7)) == "");
-      CHECK(difference(gradients.bytes(1), gradients.bytes(8)) == "");
+      CHECK(difference(gradients.bytes(0), gradients.bytes(8)) == "");
+      CHECK(difference(gradients.bytes(1), gradients.bytes(9)) == "");
     });
   }
 }
