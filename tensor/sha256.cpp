@@ -1,5 +1,10 @@
 #include "tensor/sha256.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
 #include <bit>
 #include <cstring>
 #include <stdexcept>
@@ -8,7 +13,7 @@ namespace signet {
 namespace {
 
 // FIPS 180-4, 4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64 primes.
-constexpr std::array<uint32_t, 64> kRoundConstants = {
+alignas(16) constexpr std::array<uint32_t, 64> kRoundConstants = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -22,6 +27,45 @@ uint32_t big_endian(const unsigned char* bytes) {
   return uint32_t(bytes[0]) << 24 | uint32_t(bytes[1]) << 16 | uint32_t(bytes[2]) << 8 | bytes[3];
 }
 
+#if defined(__x86_64__)
+bool has_sha_instructions() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __builtin_cpu_supports("sse4.1") && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1) != 0;
+}
+
+/// absorb by the processor's SHA extensions (Intel 64 and IA-32 Architectures Software Developer's Manual,
+/// volume 2, sha256rnds2): four rounds a step, on the state as the words a, b, e, f and c, d, g, h.
+[[gnu::target("sha,sse4.1")]] void absorb_by_instructions(uint32_t* state, const unsigned char* blocks,
+                                                          size_t count) {
+  const auto load = [](const void* from) { return _mm_loadu_si128(static_cast<const __m128i*>(from)); };
+  const __m128i swap = _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+  const __m128i badc = _mm_shuffle_epi32(load(state), 0b10110001);
+  const __m128i hgfe = _mm_shuffle_epi32(load(state + 4), 0b00011011);
+  __m128i abef = _mm_alignr_epi8(badc, hgfe, 8), cdgh = _mm_blend_epi16(hgfe, badc, 0xF0);
+  for (; count > 0; --count, blocks += 64) {
+    const __m128i abef_before = abef, cdgh_before = cdgh;
+    __m128i w[4];  // the schedule's latest 16 words
+    for (int step = 0; step < 16; ++step) {
+      __m128i& now = w[step % 4];
+      if (step < 4) {
+        now = _mm_shuffle_epi8(load(blocks + 16 * step), swap);
+      } else {
+        const __m128i last = w[(step + 3) % 4], middle = _mm_alignr_epi8(last, w[(step + 2) % 4], 4);
+        now = _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(now, w[(step + 1) % 4]), middle), last);
+      }
+      const __m128i added = _mm_add_epi32(now, load(kRoundConstants.data() + 4 * step));
+      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, added);
+      abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(added, 0b00001110));
+    }
+    abef = _mm_add_epi32(abef, abef_before);
+    cdgh = _mm_add_epi32(cdgh, cdgh_before);
+  }
+  const __m128i feba = _mm_shuffle_epi32(abef, 0b00011011), dchg = _mm_shuffle_epi32(cdgh, 0b10110001);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(state), _mm_blend_epi16(feba, dchg, 0xF0));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(state + 4), _mm_alignr_epi8(dchg, feba, 8));
+}
+#endif
+
 }  // namespace
 
 // FIPS 180-4, 5.3.3: the same of the square roots of the first 8 primes.
@@ -30,6 +74,10 @@ Sha256::Sha256()
 }
 
 void Sha256::absorb(const unsigned char* blocks, size_t count) {
+#if defined(__x86_64__)
+  static const bool by_instructions = has_sha_instructions();
+  if (by_instructions) return absorb_by_instructions(state_.data(), blocks, count);
+#endif
   for (; count > 0; --count, blocks += kBlockBytes) {
     std::array<uint32_t, 64> w;
     for (size_t t = 0; t < 16; ++t) w[t] = big_endian(blocks + 4 * t);
