@@ -1,6 +1,6 @@
 // Convolutions of activations that are kept in bfloat16, as training with --precision bf16 keeps them: once
-// as they ship, and once by each tile, warps beside warpgroups and tensor memory, so that a card says which is
-// best where.
+// as they ship, and once by each tile, warps beside warpgroups and tensor memory, so that a card says which
+// is best where.
 
 #include <memory>
 

@@ -8,7 +8,7 @@
 // read them. Who waits for whom:
 //
 //   all threads      copies have arrived, fence_proxy_async, barrier: shared memory may be read
-//   thread 0         after_thread_sync; products, in order; commit: the mbarrier's phase ends with them
+//   one of warp 0    after_thread_sync; products, in order; commit: the mbarrier's phase ends with them
 //   all threads      mbarrier: the stage may be overwritten; after the last step, the sums be read
 //   all threads      after_thread_sync, ld, wait::ld, before_thread_sync, barrier
 //   warp 0           deallocates the columns

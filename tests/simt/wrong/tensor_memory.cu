@@ -212,7 +212,10 @@ __global__ void no_barrier_behind_the_loads(float* data) {
   begin();
   multiply();
   wait();
-  read(data);
+  float sums[32];
+  ptx::tcgen05_ld(sums, quarter());  // caught: no_barrier_behind_the_loads
+  ptx::tcgen05_wait_ld(sums);
+  keep(data, sums);
   ptx::tcgen05_fence_before();
   if (threadIdx.x < 32) ptx::tcgen05_dealloc(*address(), kColumns);  // caught: no_barrier_behind_the_loads
 }
@@ -221,7 +224,12 @@ __global__ void sums_overwritten_while_read(float* data) {
   begin();
   multiply();
   wait();
-  read(data);
+  __syncthreads();
+  ptx::tcgen05_fence_after();
+  float sums[32];
+  ptx::tcgen05_ld(sums, quarter());  // caught: sums_overwritten_while_read
+  ptx::tcgen05_wait_ld(sums);
+  keep(data, sums);
   ptx::tcgen05_fence_before();
   if (threadIdx.x == 0) {
     const Operands m;
@@ -504,7 +512,8 @@ std::span<const WrongKernel> wrong_tensor_memory() {
       {"no_fence_behind_the_barrier", Fault::unfenced_product, run<no_fence_behind_the_barrier>},
       {"loads_not_waited_for", Fault::unfinished_product, run<loads_not_waited_for>},
       {"no_fence_behind_the_loads", Fault::unfinished_product, run<no_fence_behind_the_loads>},
-      {"no_barrier_behind_the_loads", Fault::unfinished_product, run<no_barrier_behind_the_loads>},
+      {"no_barrier_behind_the_loads", Fault::unfinished_product, run<no_barrier_behind_the_loads>,
+       Fault::out_of_bounds},
       {"sums_overwritten_while_read", Fault::unfinished_product, run<sums_overwritten_while_read>},
       {"given_back_while_multiplied", Fault::unfinished_product, run<given_back_while_multiplied>},
       {"stage_overwritten", Fault::unfinished_product, run<stage_overwritten>},
