@@ -340,6 +340,17 @@ __global__ void lanes_of_another_warp(float* data) {
   end();
 }
 
+__global__ void an_address_for_each_lane(float* data) {
+  begin();
+  multiply();
+  wait();
+  float sums[32];
+  ptx::tcgen05_ld(sums, quarter() + (threadIdx.x % 32 << 16));  // caught: an_address_for_each_lane
+  ptx::tcgen05_wait_ld(sums);
+  keep(data, sums);
+  end();
+}
+
 // 64 rows take half of a warp's lanes.
 __global__ void lanes_without_a_row(float* data) {
   begin();
@@ -405,17 +416,26 @@ __global__ void given_back_by_another_warp(float* data) {
   if (threadIdx.x >= 96) ptx::tcgen05_dealloc(*address(), kColumns);  // caught: given_back_by_another_warp
 }
 
-__global__ void columns_in_sixteens(float* data) {
+__global__ void columns_in_sixteens(float*) {
   if (threadIdx.x < 32) ptx::tcgen05_alloc(address(), 48);  // caught: columns_in_sixteens
-  keep(data, {});
+  __syncthreads();
+  if (threadIdx.x < 32) ptx::tcgen05_dealloc(*address(), 48);
 }
 
-__global__ void allocated_behind_relinquish(float* data) {
+__global__ void more_columns_than_there_are(float*) {
+  if (threadIdx.x < 32) {
+    ptx::tcgen05_alloc(address(), 512);
+    ptx::tcgen05_alloc(address() + 1, 32);  // caught: more_columns_than_there_are
+  }
+}
+
+__global__ void allocated_behind_relinquish(float*) {
   if (threadIdx.x < 32) {
     ptx::tcgen05_relinquish();
     ptx::tcgen05_alloc(address(), kColumns);  // caught: allocated_behind_relinquish
   }
-  keep(data, {});
+  __syncthreads();
+  if (threadIdx.x < 32) ptx::tcgen05_dealloc(*address(), kColumns);
 }
 
 __global__ void allocated_by_half_a_warp(float* data) {
@@ -463,8 +483,44 @@ __global__ void sums_in_half(float* data) {
   finish(data);
 }
 
-// What is right: stages overwritten by whoever was told, without a barrier; two products in a phase, sums
-// read and overwritten, columns given back and taken again.
+__global__ void a_negated_matrix(float* data) {
+  begin();
+  if (threadIdx.x == 0) {
+    const Operands m;
+    ptx::tcgen05_mma_bf16(m.d, m.a, m.b, kBf16 | 1u << 13, false);  // caught: a_negated_matrix
+    ptx::tcgen05_commit(finished());
+  }
+  finish(data);
+}
+
+__global__ void ninety_six_rows(float* data) {
+  begin();
+  if (threadIdx.x == 0) {
+    const Operands m;
+    ptx::tcgen05_mma_bf16(m.d, m.a, m.b, kBf16 + (2u << 24), false);  // caught: ninety_six_rows
+    ptx::tcgen05_commit(finished());
+  }
+  finish(data);
+}
+
+__global__ void no_mbarrier_was_made(float*) {
+  if (threadIdx.x == 0) *finished() = 1;
+  __syncthreads();
+  ptx::mbarrier_wait(finished(), 1);  // caught: no_mbarrier_was_made
+}
+
+__global__ void mbarrier_made_twice(float*) {
+  make_barrier();
+  if (threadIdx.x == 0) ptx::mbarrier_init(finished(), 1);  // caught: mbarrier_made_twice
+}
+
+__global__ void mbarrier_between_two_words(float*) {
+  auto* between = reinterpret_cast<uint64_t*>(address() + 1);
+  if (threadIdx.x == 0) ptx::mbarrier_init(between, 1);  // caught: mbarrier_between_two_words
+}
+
+// What is right: stages overwritten by whoever was told, by the mbarrier or by who waited for it; two
+// products in a phase, sums read and overwritten, columns given back and taken again.
 __global__ void products_in_tensor_memory(float* data) {
   for (int round = 0; round < 2; ++round) {
     allocate();
@@ -486,7 +542,10 @@ __global__ void products_in_tensor_memory(float* data) {
     __syncthreads();
     ptx::tcgen05_fence_after();
     multiply();
-    wait(1);
+    if (threadIdx.x == 96) ptx::mbarrier_wait(finished(), 1);
+    __syncthreads();
+    ptx::tcgen05_fence_after();
+    tile()[threadIdx.x] = 0;
     read(data);
     end();
     __syncthreads();
@@ -525,6 +584,7 @@ std::span<const WrongKernel> wrong_tensor_memory() {
       {"no_fence_behind_the_mbarrier", Fault::unfenced_product, run<no_fence_behind_the_mbarrier>},
       {"adds_to_nothing", Fault::unwritten, run<adds_to_nothing>},
       {"lanes_of_another_warp", Fault::out_of_bounds, run<lanes_of_another_warp>},
+      {"an_address_for_each_lane", Fault::warp, run<an_address_for_each_lane>},
       {"lanes_without_a_row", Fault::unwritten, run<lanes_without_a_row>},
       {"columns_of_another_block", Fault::out_of_bounds, run<columns_of_another_block>},
       {"product_beside_the_columns", Fault::out_of_bounds, run<product_beside_the_columns>},
@@ -532,12 +592,18 @@ std::span<const WrongKernel> wrong_tensor_memory() {
       {"half_given_back", Fault::tensor_memory, run<half_given_back>},
       {"given_back_by_another_warp", Fault::tensor_memory, run<given_back_by_another_warp>},
       {"columns_in_sixteens", Fault::tensor_memory, run<columns_in_sixteens>},
+      {"more_columns_than_there_are", Fault::tensor_memory, run<more_columns_than_there_are>},
       {"allocated_behind_relinquish", Fault::tensor_memory, run<allocated_behind_relinquish>},
       {"allocated_by_half_a_warp", Fault::warp, run<allocated_by_half_a_warp>},
       {"descriptor_of_wgmma", Fault::unmodelled, run<descriptor_of_wgmma>},
       {"lines_of_64_bytes", Fault::unmodelled, run<lines_of_64_bytes>},
       {"matrix_beyond_shared_memory", Fault::out_of_bounds, run<matrix_beyond_shared_memory>},
       {"sums_in_half", Fault::unmodelled, run<sums_in_half>},
+      {"a_negated_matrix", Fault::unmodelled, run<a_negated_matrix>},
+      {"ninety_six_rows", Fault::unmodelled, run<ninety_six_rows>},
+      {"no_mbarrier_was_made", Fault::unwritten, run<no_mbarrier_was_made>},
+      {"mbarrier_made_twice", Fault::unmodelled, run<mbarrier_made_twice>},
+      {"mbarrier_between_two_words", Fault::misaligned, run<mbarrier_between_two_words>},
   };
   return all;
 }
