@@ -210,8 +210,6 @@ void release_tensor_memory(uint32_t begin, unsigned columns, Site site) {
 void begin_mbarrier(uint64_t* barrier, unsigned arrivals, Site site, const void* caller) {
   Block& block = *current_block;
   const size_t offset = shared_address(barrier) - kSystemShared;
-  if (offset % sizeof *barrier != 0)
-    block.fail_with(Fault::misaligned, site, "mbarrier.init: the address is no multiple of 8");
   if (block.checker()) block.checker()->access(barrier, sizeof *barrier, Access::write, caller);
   *barrier = arrivals;
   if (!block.tensor_memory().barriers.try_emplace(offset, TensorMemory::Barrier{arrivals, arrivals}).second)
