@@ -96,7 +96,8 @@ void add_profile_kernel(CLI::App& app) {
                    "be widened");
   verb->add_option("--tile", options->tile,
                    "What a block of threads computes of a product: automatic, small, narrow or large; of "
-                   "activations in bf16 also warpgroup-small, warpgroup-narrow or warpgroup-large");
+                   "activations in bf16 also warpgroup-small, warpgroup-narrow, warpgroup-large, "
+                   "tensor-memory-small, tensor-memory-narrow or tensor-memory-large");
   verb->add_option("--algorithm", options->algorithm,
                    "How convolutions are computed: automatic, implicit_gemm, or winograd where it applies");
   verb->add_option("--batch", options->batch, "Convolution: images");

@@ -80,6 +80,7 @@ OTHERS = [("batchnorm_forward_train", "1568x64", "--rows 1568 --channels 64"),
           ("adam_step", "65536", "--rows 1024")]
 MATHS, TILES = ("f32", "tf32", "bf16"), ("small", "narrow", "large")
 WARPGROUP_TILES = ("warpgroup-small", "warpgroup-narrow", "warpgroup-large")  # of bf16 activations
+TENSOR_MEMORY_TILES = ("tensor-memory-small", "tensor-memory-narrow", "tensor-memory-large")  # the same
 STORED = "bf16 activations"  # as they are kept in memory
 ACTIVATION_KERNELS = {"batchnorm_forward_train", "batchnorm_forward_eval", "batchnorm_backward_train", "maxpool_forward",
                       "maxpool_backward", "global_avgpool_forward", "sum_rows", "add", "relu_forward", "relu_backward"}
@@ -94,33 +95,41 @@ def included(path, seen):
     return seen
 
 
+# Kernels that one architecture has instructions for.
+ONLY_ON = {"WgmmaTile": 90, "Tcgen05Tile": 100}
+
+# Bytes of shared memory beside the tiles of a product: an mbarrier, and where its sums are.
+OWN_SHARED = {"Tcgen05Tile": 16}
+
 # Whose PTX code is assembled from, as in cmake/SignetCuda.cmake.
 PTX_OF = {86: 80, 89: 80, 120: 100}
 
 
-def target(arch):
-    """What code for a compute capability is assembled for, as in cmake/SignetCuda.cmake."""
-    return "sm_90a" if arch == 90 else f"sm_{arch}"
+def target(arch, command=""):
+    """What code for a compute capability is assembled for, as in cmake/SignetCuda.cmake: of sm_100 the build's command
+    for the source says it."""
+    return f"sm_{arch}a" if arch == 90 or f"sm_{arch}a" in command else f"sm_{arch}"
 
 
-def code_generation(arch):
-    return f"-gencode arch=compute_{PTX_OF.get(arch, target(arch)[3:])},code={target(arch)}"
+def code_generation(arch, command):
+    code = target(arch, command)
+    return f"-gencode arch=compute_{PTX_OF.get(arch, code[3:])},code={code}"
 
 
 def compile_one(entry, arch, cache):
     """ptxas's report for one source and architecture; kept in `cache` until a source or the command changes."""
     command, directory = entry["command"], entry["directory"]
-    digest = hashlib.sha256(f"{command} {code_generation(arch)}".encode())
+    digest = hashlib.sha256(f"{command} {code_generation(arch, command)}".encode())
     for path in sorted(included(pathlib.Path(entry["file"]), set())):
         digest.update(path.read_bytes())
-    kept = cache / f"{pathlib.Path(entry['file']).stem}.{target(arch)}.{digest.hexdigest()[:16]}.txt"
+    kept = cache / f"{pathlib.Path(entry['file']).stem}.{target(arch, command)}.{digest.hexdigest()[:16]}.txt"
     if kept.exists():
         return kept.read_text()
     words = re.sub(r"--generate-code=\S+|-gencode\s+\S+|-MD|-M[TF] \S+|\bccache\b", "", command)
     words = re.sub(r"^\s*\S*/ccache ", "", words)
     words = re.sub(r" -x cu -c ", " -x cu -cubin ", words)
     words = re.sub(r" -o \S+", " -o /dev/null", words)
-    run = subprocess.run(f"{words} {code_generation(arch)} -Xptxas -v", shell=True, cwd=directory, capture_output=True,
+    run = subprocess.run(f"{words} {code_generation(arch, command)} -Xptxas -v", shell=True, cwd=directory, capture_output=True,
                          text=True)
     if run.returncode != 0:
         sys.exit(f"static_evidence: {words} failed:\n{run.stdout}{run.stderr}")
@@ -161,7 +170,8 @@ def block_of(name):
     if tile := re.search(r"Tile<(\w+), (\d+), (\d+), (\d+), (\d+), (\d+), (\d+)>", name):
         rows, columns, depth, warp_rows, warp_columns, stages = map(int, tile.groups()[1:])
         element = {"float": 4, "BFloat16": 2}[tile[1]]
-        return 32 * (rows // warp_rows) * (columns // warp_columns), element * stages * (rows + columns) * depth
+        own = sum(size for kind, size in OWN_SHARED.items() if kind in name)
+        return 32 * (rows // warp_rows) * (columns // warp_columns), element * stages * (rows + columns) * depth + own
     plain = re.match(r"\w+", name)[0]
     if plain not in THREADS:
         sys.exit(f"static_evidence: add the threads a block of {plain} to THREADS")
@@ -222,7 +232,7 @@ def memory_table(signet, jobs):
                     rows.append((kernel, title, math, tile, sizes + " --algorithm implicit_gemm"))
                     if math == "f32" and kernel != "conv2d_backward_weight" and title in WINOGRAD:
                         rows.append((kernel, title + ", Winograd", math, tile, sizes + " --algorithm winograd"))
-    rows += [(kernel, title, STORED, tile, sizes) for tile in TILES + WARPGROUP_TILES for title, sizes in CONVOLUTIONS
+    rows += [(kernel, title, STORED, tile, sizes) for tile in TILES + WARPGROUP_TILES + TENSOR_MEMORY_TILES for title, sizes in CONVOLUTIONS
              for kernel in ("conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight")]
     rows.sort(key=lambda row: row[:2])  # the order of MATHS and TILES stays
     rows += [(kernel, title, "", "", sizes) for kernel, title, sizes in OTHERS]
@@ -337,7 +347,7 @@ def main():
     for (_, arch), report in zip(work, reports):
         found = parse(report)
         for name, figures in zip(demangle(found), found.values()):
-            if "WgmmaTile" in name and arch != 90:
+            if any(tile in name and arch != only for tile, only in ONLY_ON.items()):
                 continue  # there a trap, and never launched
             kernels.setdefault(name, {})[arch] = figures
             if figures[1] and arch >= 80:
@@ -360,8 +370,8 @@ def main():
              "together: sectors of 32 bytes of global memory, and the share of their bytes that the warp's request "
              "wanted; wavefronts of shared memory, and how many of them only wait for others of the same bank. `tile` "
              "is what a block of threads computes of a product (small 64x64, narrow 128x64, large 128x128); which one a "
-             "call takes depends on its size. Tiles of warpgroups are read by wgmma, past the threads: of shared memory "
-             "only what their copies write is counted. Nothing in the loop of a product conflicts, whatever its math, layout "
+             "call takes depends on its size. Tiles of warpgroups and of tensor memory are read by wgmma and tcgen05.mma, "
+             "past the threads: of shared memory little more than what their copies write is counted. Nothing in the loop of a product conflicts, whatever its math, layout "
              "and tile. Where a product of a colour image has conflicts, they are in the kernels that rearrange image "
              "and filters (colour_images.cu). Batchnorm's statistics pass through shared memory as structures of 36 "
              "bytes, which g++ moves whole and nvcc word by word, nine words from lane to lane, without a conflict; and "

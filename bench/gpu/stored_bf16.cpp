@@ -1,5 +1,6 @@
 // Convolutions of activations that are kept in bfloat16, as training with --precision bf16 keeps them: once
-// as they ship, and once by each tile, warps beside warpgroups, so that a card says which is best where.
+// as they ship, and once by each tile, warps beside warpgroups and tensor memory, so that a card says which
+// is best where.
 
 #include <memory>
 
@@ -22,6 +23,9 @@ constexpr NamedTile kTiles[] = {
     {TileChoice::warpgroup_small, "warpgroups 64x64"},
     {TileChoice::warpgroup_narrow, "warpgroups 128x64"},
     {TileChoice::warpgroup_large, "warpgroups 128x128"},
+    {TileChoice::tensor_memory_small, "tensor memory 64x64"},
+    {TileChoice::tensor_memory_narrow, "tensor memory 128x64"},
+    {TileChoice::tensor_memory_large, "tensor memory 128x128"},
 };
 
 /// A problem's activations in memory of their own, rounded; weights and bias stay where they are.
@@ -90,8 +94,12 @@ class Rounded {
 };
 
 Prepared prepare(const Problem& problem, const Buffers& buffers, TileChoice tile) {
-  if (tile >= TileChoice::warpgroup_small && !cuda::has_warpgroups())
+  if (tile >= TileChoice::tensor_memory_small) {
+    if (!cuda::has_tensor_memory())
+      return {.refusal = "The device has no tensor memory (compute capability 10.0)."};
+  } else if (tile >= TileChoice::warpgroup_small && !cuda::has_warpgroups()) {
     return {.refusal = "The device has no instructions of warpgroups (compute capability 9.0)."};
+  }
   const auto rounded = std::make_shared<const Rounded>(problem, buffers);
   return {.run = [=] { rounded->run(tile); },
           .publish = [=] { rounded->publish(); },

@@ -21,7 +21,8 @@ template <class Tile, Layout kLayoutA, Layout kLayoutB>
 class FfmaTile {
  public:
   static constexpr int kRows = Tile::kWarpRows / 8, kPacks = Tile::kWarpColumns / 16;
-  static constexpr bool kAsynchronous = false;
+  static constexpr bool kAsynchronous = false, kCompiled = true;
+  static constexpr int kOwnSharedBytes = 0;
   static_assert(Tile::kWarpRows % 32 == 0 && Tile::kWarpColumns % 32 == 0, "a lane owns 4 rows of each 32");
 
   /// Asked of the compiler: a multiprocessor's 12 warps may have 168 registers each. Where both operands are

@@ -10,9 +10,10 @@
 //   multiply       │0  1  2  3 ...                multiplied is there, and that everybody is done
 //   waits for      │0  1  2  3 ...                with the stage that the next copy overwrites
 //
-// A warpgroup's multiplication goes on beside its threads (wgmma_tile.cuh). There the copies of a step start
-// when its multiplication has, and the threads wait for that before they come to the next step's barrier;
-// between the two, another block of the multiprocessor multiplies.
+// The multiplication of a warpgroup, or of a block with its sums in tensor memory, goes on beside the threads
+// (wgmma_tile.cuh, tcgen05_tile.cuh). There the copies of a step start when its multiplication has, and the
+// threads wait for that before they come to the next step's barrier; between the two, another block of the
+// multiprocessor multiplies.
 //
 // A problem describes a product; it is the kernel's only parameter:
 //   A, B                      the sources of gather.cuh, of the same elements; rows of B are columns of C
@@ -32,6 +33,7 @@
 #include "kernels/cuda/mma_tile.cuh"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/stream.cuh"
+#include "kernels/cuda/tcgen05_tile.cuh"
 #include "kernels/cuda/wgmma_tile.cuh"
 
 namespace signet::cuda::implicit_gemm {
@@ -169,7 +171,7 @@ __device__ __forceinline__ void multiply_tile(const Problem& problem) {
     ptx::cp_async_wait<Tile::kStages - 2>();
     if constexpr (Sums::kAsynchronous) {
       ptx::fence_proxy_async();
-      ptx::wgmma_wait<0>(sums.sums());  // for the last step's multiplication
+      sums.wait();  // for the last step's multiplication
     }
     __syncthreads();
     const int next = k + (Tile::kStages - 1) * Tile::kDepth, tile = stage * Tile::kStageElements;
@@ -179,7 +181,7 @@ __device__ __forceinline__ void multiply_tile(const Problem& problem) {
     free_stage = stage;
     stage = stage + 1 == Tile::kStages ? 0 : stage + 1;
   }
-  if constexpr (Sums::kAsynchronous) ptx::wgmma_wait<0>(sums.sums());
+  if constexpr (Sums::kAsynchronous) sums.finish();
 
 #pragma unroll
   for (int i = 0; i < sums.kRows; ++i) {
@@ -201,7 +203,7 @@ __global__ void __launch_bounds__(Tile::kThreads,
                                   WarpTile<Tile, Problem::kLayoutA, Problem::kLayoutB>::kResidentBlocks)
     multiply_kernel(const Problem given) {
   using Sums = WarpTile<Tile, Problem::kLayoutA, Problem::kLayoutB>;
-  if constexpr (Sums::kAsynchronous && !ptx::kHasWgmma) {
+  if constexpr (!Sums::kCompiled) {
     __trap();
   } else {
     Problem problem = given;
@@ -261,6 +263,14 @@ struct WarpgroupTiles {
   using Small = Tile<BFloat16, 64, 64, 64, 16, 64, 4>;
 };
 
+/// The same room on sm_100. Tensor memory has columns for four blocks of the large tile and eight of the
+/// others.
+struct TensorMemoryTiles {
+  using Large = Tile<BFloat16, 128, 128, 64, 32, 64, 3>;
+  using Narrow = Tile<BFloat16, 128, 64, 64, 32, 32, 4>;
+  using Small = Tile<BFloat16, 64, 64, 64, 16, 64, 4>;
+};
+
 /// Calls run(TileTag<Tile>()) with the largest tile that fits the product: no more than half of its rows or
 /// columns empty, and enough of it to keep the device busy; or with the tile of the size that tile_choice()
 /// names. The choice changes no bit of the result.
@@ -273,12 +283,15 @@ void choose_tile(int64_t rows, int64_t columns, int64_t parts, const Run& run) {
       break;
     case TileChoice::small:
     case TileChoice::warpgroup_small:
+    case TileChoice::tensor_memory_small:
       return run(TileTag<typename Tiles::Small>());
     case TileChoice::narrow:
     case TileChoice::warpgroup_narrow:
+    case TileChoice::tensor_memory_narrow:
       return run(TileTag<Narrow>());
     case TileChoice::large:
     case TileChoice::warpgroup_large:
+    case TileChoice::tensor_memory_large:
       return run(TileTag<Large>());
   }
   if (rows > 64 && columns > 64 && count_blocks<Large>(rows, columns, parts) >= kEnoughBlocks)
@@ -287,12 +300,16 @@ void choose_tile(int64_t rows, int64_t columns, int64_t parts, const Run& run) {
   run(TileTag<typename Tiles::Small>());
 }
 
-/// Whether warpgroups multiply bfloat16. Size has no say in it, so that an image has the same bits in any
-/// batch.
-inline bool use_warpgroups() {
+/// What multiplies bfloat16. Size has no say in it, so that an image has the same bits in any batch.
+enum class Bf16Unit { warps, warpgroups, tensor_memory };
+
+inline Bf16Unit bf16_unit() {
   const TileChoice choice = tile_choice();
-  if (choice == TileChoice::automatic) return !kSimulated && has_warpgroups();
-  return choice >= TileChoice::warpgroup_small && has_warpgroups();
+  const bool automatic = choice == TileChoice::automatic && !kSimulated;
+  if ((automatic || choice >= TileChoice::tensor_memory_small) && has_tensor_memory())
+    return Bf16Unit::tensor_memory;
+  const bool asked = choice >= TileChoice::warpgroup_small && choice <= TileChoice::warpgroup_large;
+  return (automatic || asked) && has_warpgroups() ? Bf16Unit::warpgroups : Bf16Unit::warps;
 }
 
 /// Where channels or pointers rule out copies of 16 bytes. Tensor cores would wait for copies of 4, so such
@@ -302,9 +319,11 @@ using UnalignedTile = Tile<float, 64, 64, 16, 32, 32, 3>;
 
 template <class Tile, template <class, Layout, Layout> class WarpTile, int kCopy, class Problem>
 void launch_multiply(const Problem& problem, int parts) {
+  using Sums = WarpTile<Tile, Problem::kLayoutA, Problem::kLayoutB>;
   const int64_t blocks = count_blocks<Tile>(problem.rows, problem.columns, 1);
   launch(multiply_kernel<Tile, WarpTile, kCopy, Problem>, dim3(unsigned(blocks), unsigned(parts)),
-         dim3(unsigned(Tile::kThreads)), size_t(Tile::kSharedBytes), current_stream(), problem);
+         dim3(unsigned(Tile::kThreads)), size_t(Tile::kSharedBytes + Sums::kOwnSharedBytes), current_stream(),
+         problem);
 }
 
 template <class Tiles, template <class, Layout, Layout> class WarpTile, class Problem>
@@ -319,8 +338,14 @@ void multiply_packs(const Problem& problem, int parts) {
 template <class Problem>
 void multiply(const Problem& problem, int parts, bool aligned) {
   if constexpr (std::is_same_v<typename Problem::A::Element, BFloat16>) {
-    if (use_warpgroups()) return multiply_packs<WarpgroupTiles, WgmmaTile>(problem, parts);
-    multiply_packs<WarpTiles<BFloat16, true>, LdmatrixTile>(problem, parts);
+    switch (bf16_unit()) {
+      case Bf16Unit::warps:
+        return multiply_packs<WarpTiles<BFloat16, true>, LdmatrixTile>(problem, parts);
+      case Bf16Unit::warpgroups:
+        return multiply_packs<WarpgroupTiles, WgmmaTile>(problem, parts);
+      case Bf16Unit::tensor_memory:
+        return multiply_packs<TensorMemoryTiles, Tcgen05Tile>(problem, parts);
+    }
   } else {
     if (!aligned) return launch_multiply<UnalignedTile, FfmaTile, 1>(problem, parts);
     switch (usable_math()) {

@@ -34,7 +34,8 @@ template <class Tile, Layout kLayoutA, Layout kLayoutB>
 class LdmatrixTile {
  public:
   static constexpr int kRows = Tile::kWarpRows / 8, kPacks = Tile::kWarpColumns / 16;
-  static constexpr bool kAsynchronous = false;
+  static constexpr bool kAsynchronous = false, kCompiled = true;
+  static constexpr int kOwnSharedBytes = 0;
 
   /// Asked of the compiler, which needs no limit to leave room for two blocks.
   static constexpr int kResidentBlocks = 1;

@@ -88,6 +88,15 @@ __device__ void cp_async_wait() {
 #endif
 }
 
+/// What this thread has written to shared memory, cp_async that it has waited for included, can be read by
+/// products of threads that it meets at a barrier afterwards, if these read past the path of loads and
+/// stores: wgmma and tcgen05.mma (9.7.13.4). Before sm_90 there are none.
+__device__ inline void fence_proxy_async() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+}
+
 /// Four floats to global memory, aligned to 16 bytes, as one access: nvcc splits a structure's assignment
 /// where a thread has many of them at once.
 __device__ inline void store_four(float* to, const float (&values)[4]) {
@@ -168,4 +177,5 @@ __device__ inline void mma_bf16_16x8x16(float (&d)[4], const uint32_t (&a)[4], c
 }  // namespace ptx
 }  // namespace signet::cuda
 
+#include "kernels/cuda/nvcc_tcgen05.cuh"
 #include "kernels/cuda/nvcc_wgmma.cuh"

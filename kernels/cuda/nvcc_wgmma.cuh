@@ -38,12 +38,6 @@ inline constexpr bool kHasWgmma = true;
 #define SIGNET_SUMS_64 \
   SIGNET_SUMS_32, SIGNET_SUMS_8(32), SIGNET_SUMS_8(40), SIGNET_SUMS_8(48), SIGNET_SUMS_8(56)
 
-/// What this thread has written to shared memory, cp_async that it has waited for included, can be read by
-/// wgmma of threads that it meets at a barrier afterwards: wgmma reads past the path of loads and stores.
-__device__ inline void fence_proxy_async() {
-  SIGNET_SM_90A("fence.proxy.async.shared::cta;" ::: "memory");
-}
-
 /// Before the first wgmma, and between what else a thread does with its sums and wgmma.
 __device__ __forceinline__ void wgmma_fence(float (&d)[64]) {
   SIGNET_SM_90A("wgmma.fence.sync.aligned;" : SIGNET_SUMS_64::"memory");
@@ -53,7 +47,7 @@ __device__ __forceinline__ void wgmma_fence(float (&d)[32]) {
 }
 
 /// Starts d[64x128] += a[64x16] b[16x128] in bf16, sums in float, by the 128 threads of a warpgroup. a and b
-/// are descriptors of matrices in shared memory (see wgmma_tile.cuh), the same for all; steps of k lie side
+/// are descriptors of matrices in shared memory (swizzled_tile.cuh), the same for all; steps of k lie side
 /// by side, or rows of a (columns of b) do if it is `turned`. Warp w has rows 16 w .. 16 w + 15; with g =
 /// lane / 4 and t = lane % 4, d[4 j ..] = {(g, 8j+2t), (g, 8j+2t+1), (g+8, 8j+2t), (g+8, 8j+2t+1)}. Until
 /// wgmma_wait neither the sums nor the matrices may be touched.

@@ -117,6 +117,14 @@ int attribute(cudaDeviceAttr which, int device) {
   return value;
 }
 
+/// Of the thread's device.
+bool is_compute_capability(int major, int minor) {
+  int device = 0;
+  SIGNET_CUDA_CHECK(cudaGetDevice(&device));
+  return attribute(cudaDevAttrComputeCapabilityMajor, device) == major &&
+         attribute(cudaDevAttrComputeCapabilityMinor, device) == minor;
+}
+
 void copy(void* to, const void* from, int64_t bytes, cudaMemcpyKind kind) {
   if (bytes > 0) SIGNET_CUDA_CHECK(cudaMemcpyAsync(to, from, size_t(bytes), kind, current_stream()));
 }
@@ -173,11 +181,10 @@ TileChoice tile_choice() {
   return chosen_tile;
 }
 bool has_warpgroups() {
-  if (kSimulated || !kBuiltForSm90a) return kSimulated;
-  int device = 0;
-  SIGNET_CUDA_CHECK(cudaGetDevice(&device));
-  return attribute(cudaDevAttrComputeCapabilityMajor, device) == 9 &&
-         attribute(cudaDevAttrComputeCapabilityMinor, device) == 0;
+  return kSimulated || (kBuiltForSm90a && is_compute_capability(9, 0));
+}
+bool has_tensor_memory() {
+  return kSimulated || (kBuiltForSm100a && is_compute_capability(10, 0));
 }
 
 void set_conv_choice(ConvChoice choice) {

@@ -23,10 +23,10 @@ void set_matrix_math(MatrixMath math);
 MatrixMath matrix_math();
 
 /// Which part of a product a block of threads computes: 64x64, 128x64 or 128x128, by warps, or where operands
-/// are bfloat16 and has_warpgroups(), by warpgroups (else by warps all the same). The size changes no bit of
-/// the result; a card may round sums of warps and of warpgroups differently. `automatic` picks the size by
-/// the product's, and warpgroups on a card that has them; the others are for tests, and for measuring which
-/// is best on a card.
+/// are bfloat16, by warpgroups if has_warpgroups(), or with sums in tensor memory if has_tensor_memory()
+/// (else by warps all the same). The size changes no bit of the result; a card may round sums of the three
+/// kinds differently. `automatic` picks the size by the product's, and of the kinds the last that the card
+/// has; the others are for tests, and for measuring which is best on a card.
 enum class TileChoice : uint8_t {
   automatic,
   small,
@@ -34,7 +34,10 @@ enum class TileChoice : uint8_t {
   large,
   warpgroup_small,
   warpgroup_narrow,
-  warpgroup_large
+  warpgroup_large,
+  tensor_memory_small,
+  tensor_memory_narrow,
+  tensor_memory_large
 };
 
 /// Of the whole process; automatic unless set.
@@ -44,6 +47,9 @@ TileChoice tile_choice();
 /// Whether the thread's device has the instructions of warpgroups, wgmma, and the program code for it:
 /// compute capability 9.0. A simulated device has them, and takes them when told to.
 bool has_warpgroups();
+
+/// The same of tcgen05, the instructions of tensor memory: compute capability 10.0.
+bool has_tensor_memory();
 
 /// How convolutions and their gradients by the data are computed: `winograd` where the algorithm does (3x3,
 /// stride and dilation 1, channels in fours, MatrixMath::f32), `implicit_gemm` for every shape; `automatic`

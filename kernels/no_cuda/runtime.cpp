@@ -24,6 +24,9 @@ TileChoice tile_choice() {
 bool has_warpgroups() {
   return false;
 }
+bool has_tensor_memory() {
+  return false;
+}
 void set_conv_choice(ConvChoice /*choice*/) {
   refuse();
 }

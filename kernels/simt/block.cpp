@@ -57,6 +57,8 @@ const char* operation_name(WarpKind kind) {
       return "mma";
     case WarpKind::wgmma:
       return "a fence, commit or wait of wgmma";
+    case WarpKind::tensor_memory:
+      return "an operation of tensor memory";
   }
   return "a warp operation";
 }
@@ -118,6 +120,8 @@ void Block::run(Job& job, uint64_t block) {
   number_ = block;
   count_ = job.block.x * job.block.y * job.block.z;
   exited_ = at_barrier_ = 0;
+  barriers_ = 0;
+  tensor_memory_.begin_block();
   random_ = mix(schedule_seed() + job.serial * 0x9E3779B97F4A7C15u) ^ mix(block + 1);
   std::fill(std::begin(in_warp_), std::end(in_warp_), 0u);
   std::fill(std::begin(in_warpgroup_), std::end(in_warpgroup_), Arrivals());
@@ -129,6 +133,7 @@ void Block::run(Job& job, uint64_t block) {
     thread.groups = 0;
     thread.copies.clear();
     thread.products.clear();
+    thread.tensor.clear();
   }
   std::memset(shared_, 0xFF, job.shared_bytes);
   std::memset(shared_ - kRedZone, kRedPattern, kRedZone);
@@ -160,6 +165,7 @@ void Block::run(Job& job, uint64_t block) {
   current_block = outer;
   if (job.stopped.load()) return leave_all();
   check_red_zones();
+  check_tensor_memory();
 }
 
 void Block::check_red_zones() {
@@ -170,6 +176,22 @@ void Block::check_red_zones() {
                       "a thread of the block wrote beside the " + std::to_string(job_->shared_bytes) +
                           " bytes of dynamic shared memory",
                       {}));
+}
+
+void Block::check_tensor_memory() {
+  if (tensor_memory_.allocations.empty()) return;
+  const TensorMemory::Allocation& left = tensor_memory_.allocations.front();
+  job_->stop(describe(threads_[left.warp * kWarp], Fault::tensor_memory,
+                      "the block ends and has not given back what it has allocated here", left.site));
+}
+
+/// Threads first + i that are in the mask have met: what one has been told of products all of them know.
+void Block::share_what_is_finished(unsigned first, uint32_t mask) {
+  uint32_t finished = 0;
+  for (uint32_t rest = mask; rest != 0; rest &= rest - 1)
+    finished = std::max(finished, threads_[first + unsigned(__builtin_ctz(rest))].tensor.finished);
+  for (uint32_t rest = mask; rest != 0; rest &= rest - 1)
+    threads_[first + unsigned(__builtin_ctz(rest))].tensor.finished = finished;
 }
 
 // Threads that have not ended are forgotten where they are: device code holds nothing that needs a
@@ -249,6 +271,18 @@ void Block::suspend() {
   switch_context(self.context, following ? following->context : scheduler_);
 }
 
+void Block::sleep(Site place) {
+  current_->waiting = Waiting::at_mbarrier;
+  current_->file = place.file;
+  current_->line = place.line;
+  suspend();
+}
+
+void Block::wake(Thread& thread) {
+  thread.waiting = Waiting::no;
+  ready_.push_back(&thread);
+}
+
 int Block::barrier(Site place, BarrierVote vote, int value) {
   Thread& self = *current_;
   if (exited_ > 0)
@@ -274,10 +308,15 @@ int Block::barrier(Site place, BarrierVote vote, int value) {
     const int result = vote == BarrierVote::count ? nonzero
                        : vote == BarrierVote::all ? int(unsigned(nonzero) == count_)
                                                   : int(nonzero != 0);
+    uint32_t finished = 0;
+    for (unsigned i = 0; i < count_; ++i) finished = std::max(finished, threads_[i].tensor.finished);
     for (unsigned i = 0; i < count_; ++i) {
       threads_[i].waiting = Waiting::no;
       threads_[i].vote = result;
+      threads_[i].tensor.finished = finished;
+      threads_[i].tensor.unfenced = true;
     }
+    ++barriers_;
     if (checker_) checker_->barrier(*this);
     make_all_ready();
   }
@@ -345,6 +384,7 @@ void Block::warp_operation(WarpKind kind, unsigned mask, Site place, void* paylo
   }
   in_warp_[warp] &= ~mask;
   if (compute) compute(payloads, mask);
+  if (kind == WarpKind::sync) share_what_is_finished(warp * kWarp, mask);
   if (checker_ && kind == WarpKind::sync) checker_->warp_barrier(*this, warp, mask);
   const uint64_t bits = random();
   const unsigned start = bits & 31, stride = (bits >> 8 & 31) | 1;
@@ -415,6 +455,11 @@ void Block::fail_at(const Thread& thread, Fault kind, std::string detail, Place 
 }
 
 void Block::report_deadlock() {
+  for (unsigned i = 0; i < count_; ++i) {
+    const Thread& t = threads_[i];
+    if (t.waiting == Waiting::at_mbarrier)
+      fail_at(t, Fault::barrier, "the mbarrier's phase never ends", Site{t.file, t.line});
+  }
   for (unsigned i = 0; i < count_; ++i) {
     const Thread& t = threads_[i];
     if (t.waiting != Waiting::in_warp) continue;

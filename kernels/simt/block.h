@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/simt/checker.h"
@@ -13,6 +15,7 @@
 #include "kernels/simt/fiber.h"
 #include "kernels/simt/products.h"
 #include "kernels/simt/symbols.h"
+#include "kernels/simt/tensor_memory.h"
 #include "kernels/simt/vector_types.h"
 
 extern constinit thread_local uint3 threadIdx;
@@ -54,8 +57,8 @@ struct PendingCopy {
   unsigned bytes = 0, group = 0;
 };
 
-enum class Waiting : uint8_t { no, at_barrier, in_warp, in_warpgroup, exited };
-enum class WarpKind : uint8_t { sync, shuffle, vote, ldmatrix, mma, wgmma };
+enum class Waiting : uint8_t { no, at_barrier, at_mbarrier, in_warp, in_warpgroup, exited };
+enum class WarpKind : uint8_t { sync, shuffle, vote, ldmatrix, mma, wgmma, tensor_memory };
 
 struct Thread {
   Context context;
@@ -73,6 +76,7 @@ struct Thread {
   unsigned groups = 0;  ///< of cp.async that were committed
   std::vector<PendingCopy> copies;
   Products products;
+  TensorThread tensor;
 };
 
 /// Computes a warp operation once all lanes of the mask have arrived: payloads[lane] is what that lane gave.
@@ -96,8 +100,20 @@ class Block {
   void warp_operation(WarpKind kind, unsigned mask, Site place, void* payload, WarpCompute compute);
   /// Waits for the 128 threads of the caller's warpgroup, which must all give the same operands.
   void warpgroup_operation(Site place, const WarpgroupOperands& operands);
+  /// Waits until wake() is called for the thread; at an mbarrier.
+  void sleep(Site place);
+  void wake(Thread& thread);
   /// Reports, ends the launch, and never returns to the thread.
   [[noreturn]] void fail(Fault kind, std::string detail, Place place = {});
+  /// The same of text and numbers. They are put together unwatched: the linker may have given the simulator
+  /// the kernels' copy of a function of the library, which calls the checker.
+  template <class... Parts>
+  [[noreturn]] void fail_with(Fault kind, Site place, const Parts&... parts) {
+    if (checker_) checker_->look_away();
+    std::string text;
+    (text.append(part_of_text(parts)), ...);
+    fail(kind, std::move(text), place);
+  }
   [[noreturn]] void fail_at(const Thread& thread, Fault kind, std::string detail, Place place = {});
 
   Thread& current() { return *current_; }
@@ -107,8 +123,15 @@ class Block {
   Job& job() { return *job_; }
   Checker* checker() { return checker_; }
   char* dynamic_shared() { return shared_; }
+  TensorMemory& tensor_memory() { return tensor_memory_; }
+  /// Times that all threads have met at __syncthreads.
+  uint64_t barriers() const { return barriers_; }
+  /// A number below `bound`, drawn as the order of the threads is.
+  unsigned random_below(unsigned bound);
 
  private:
+  static const char* part_of_text(const char* text) { return text; }
+  static std::string part_of_text(uint32_t number) { return std::to_string(number); }
   static void main_of_fiber();
   void become(Thread& thread);
   void suspend();
@@ -118,14 +141,15 @@ class Block {
   void make_all_ready();
   void make_ready(unsigned first, unsigned count);
   uint64_t random();
-  unsigned random_below(unsigned bound);
+  void share_what_is_finished(unsigned first, uint32_t mask);
   void check_red_zones();
+  void check_tensor_memory();
   [[noreturn]] void report_deadlock();
   Report describe(const Thread& thread, Fault kind, std::string detail, Place place) const;
 
   Job* job_ = nullptr;
   Checker* checker_ = nullptr;
-  uint64_t number_ = 0, random_ = 0;
+  uint64_t number_ = 0, random_ = 0, barriers_ = 0;
   unsigned count_ = 0, exited_ = 0, at_barrier_ = 0;
   Site barrier_place_;
   BarrierVote barrier_vote_ = BarrierVote::none;
@@ -141,6 +165,7 @@ class Block {
     WarpgroupOperands operands = {};
   };
   Arrivals in_warpgroup_[kMaxThreads / kWarpgroup];
+  TensorMemory tensor_memory_;
   std::vector<char> shared_memory_;
   char* shared_ = nullptr;
 };

@@ -110,6 +110,7 @@ BlockChecker::BlockChecker()
       used_(checked_shared_variables().size()),
       copy_sites_(cells_.size()),
       unfinished_reads_(kMaxDynamicShared / kUnit),
+      tensor_products_(unfinished_reads_.size()),
       product_sites_(unfinished_reads_.size()),
       fences_(kMaxThreads),
       fences_before_(states_.size()) {}
@@ -121,7 +122,8 @@ void BlockChecker::begin_block(Block& block) {
   stamp_ = first_stamp_ + uint32_t(block.number());
   clocks_.begin_block();
   std::fill_n(states_.begin(), block.job().shared_bytes, State::unwritten);
-  std::fill_n(unfinished_reads_.begin(), (block.job().shared_bytes + kUnit - 1) / kUnit, 0u);
+  for (auto* units : {&unfinished_reads_, &tensor_products_})
+    std::fill_n(units->begin(), (block.job().shared_bytes + kUnit - 1) / kUnit, 0u);
   for (unsigned i = 0; i < block.threads(); ++i) fences_[i].clear();
   for (const size_t i : used_list_) {
     const SharedVariable& v = checked_shared_variables()[i];
@@ -178,6 +180,14 @@ void BlockChecker::register_access(Thread& thread, const char* address, size_t b
            site);
     thread.products.ordered = false;
   }
+  for (const TensorLoad& load : thread.tensor.loads) {
+    const auto* first = reinterpret_cast<const char*>(load.registers);
+    if (address >= first + load.count * sizeof(float) || address + bytes <= first) continue;
+    fail(Fault::unfinished_product,
+         std::string(verb(kind)) + " a register that the tcgen05.ld in line " +
+             std::to_string(load.site.line) + " has not been waited to fill",
+         site);
+  }
 }
 
 // Of memory that is no device memory: shared memory, or what is not the kernel's business.
@@ -231,13 +241,14 @@ BlockChecker::SharedBytes BlockChecker::shared_bytes(const char* p, size_t bytes
        site);
 }
 
-void BlockChecker::shared_access(size_t first, size_t bytes, Access kind, uint32_t site) {
+void BlockChecker::shared_access(size_t first, size_t bytes, Access kind, uint32_t site, bool recorded) {
   if (kind != Access::read) {
     const size_t end = std::min(first + bytes, kMaxDynamicShared);
+    const uint32_t finished = block_->current().tensor.finished;
     for (size_t unit = first / kUnit; unit * kUnit < end; ++unit) {
-      if (unfinished_reads_[unit] == 0) continue;
+      if (unfinished_reads_[unit] == 0 && tensor_products_[unit] <= finished) continue;
       fail(Fault::unfinished_product,
-           std::string(verb(kind)) + " shared memory that the wgmma of " +
+           std::string(verb(kind)) + " shared memory that the product of " +
                line_text(place_of(address_of(product_sites_[unit]))) + " has not been waited to read",
            address_of(site));
     }
@@ -262,10 +273,10 @@ void BlockChecker::shared_access(size_t first, size_t bytes, Access kind, uint32
     Cell& cell = cells_[at / 4];
     const bool whole = at % 4 == 0 && first + bytes - at >= 4;
     if (whole && !cell.split) {
-      if (!touch(cell, kind, site, true)) report_race(kind, site, Fault::shared_race);
+      if (!touch(cell, kind, site, true, recorded)) report_race(kind, site, Fault::shared_race);
       at += 4;
     } else {
-      if (!touch(splits_.bytes_of(cell, at / 4)[at % 4], kind, site, true))
+      if (!touch(splits_.bytes_of(cell, at / 4)[at % 4], kind, site, true, recorded))
         report_race(kind, site, Fault::shared_race);
       ++at;
     }
@@ -313,7 +324,7 @@ bool BlockChecker::ordered(const Touch& before) const {
   return clocks_.ordered(before, block_->current().linear);
 }
 
-bool BlockChecker::touch(Cell& cell, Access kind, uint32_t site, bool shared) {
+bool BlockChecker::touch(Cell& cell, Access kind, uint32_t site, bool shared, bool recorded) {
   const bool atomic = kind == Access::atomic;
   const unsigned thread = block_->current().linear;
   // What another block did to shared memory was done to other memory in the same place.
@@ -328,6 +339,7 @@ bool BlockChecker::touch(Cell& cell, Access kind, uint32_t site, bool shared) {
   };
   if (conflicts(cell.write, true)) return false;
   const Touch now{stamp_, clocks_.clock(thread), site, uint16_t(thread), atomic};
+  if (!recorded) return true;
   if (kind == Access::read) {
     const Touch& first = cell.read[0];
     cell.read[forgotten(first) || ordered(first) ? 0 : 1] = now;
@@ -372,11 +384,9 @@ void BlockChecker::copy_arrived(void* to, size_t bytes) {
   shared_access(first, bytes, Access::write, copy_sites_[first / 4]);
 }
 
-void BlockChecker::product_started(size_t unit, const void* site) {
-  const Busy busy(busy_);
-  shared_access(unit, kUnit, Access::read, site_of(site));
+void BlockChecker::require_proxy_fence(size_t first, size_t bytes, const void* site) {
   // The thread that wrote a byte must have executed a fence since then, and that must come before this.
-  for (size_t i = unit; i < unit + kUnit; ++i) {
+  for (size_t i = first; i < first + bytes; ++i) {
     Cell& cell = cells_[i / 4];
     const Touch& write = cell.split ? splits_.bytes_of(cell, i / 4)[i % 4].write : cell.write;
     const std::vector<uint32_t>& fences = fences_[write.thread];
@@ -389,8 +399,27 @@ void BlockChecker::product_started(size_t unit, const void* site) {
              ", with no fence.proxy.async of that thread between, followed by a barrier",
          site);
   }
+}
+
+void BlockChecker::product_started(size_t unit, const void* site) {
+  const Busy busy(busy_);
+  shared_access(unit, kUnit, Access::read, site_of(site));
+  require_proxy_fence(unit, kUnit, site);
   ++unfinished_reads_[unit / kUnit];
   product_sites_[unit / kUnit] = site_of(site);
+}
+
+// It is the tensor cores that read, and not the thread: who has been told of their end may write, though he
+// has not met the thread.
+void BlockChecker::proxy_read(size_t first, size_t bytes, uint32_t product, const void* site) {
+  const Busy busy(busy_);
+  shared_access(first, bytes, Access::read, site_of(site), false);
+  require_proxy_fence(first, bytes, site);
+  if (product == 0) return;
+  for (size_t unit = first / kUnit; unit * kUnit < first + bytes; ++unit) {
+    tensor_products_[unit] = product;
+    product_sites_[unit] = site_of(site);
+  }
 }
 
 // The reading may take as long as the thread waits for it.

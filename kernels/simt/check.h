@@ -19,6 +19,7 @@ class BlockChecker final : public Checker {
 
   void begin_block(Block& block) override;
   void end_block(Block& block) override;
+  void look_away() override { busy_ = true; }
   /// An access that the compiler tells of. What the checker itself does goes unheeded: the linker may have
   /// given it the kernels' copy of a function of the library.
   void observe(const void* address, size_t bytes, Access kind, const void* site) {
@@ -31,6 +32,7 @@ class BlockChecker final : public Checker {
   void copy_arrived(void* to, size_t bytes) override;
   void product_started(size_t unit, const void* site) override;
   void product_finished(size_t unit, const void* site) override;
+  void proxy_read(size_t first, size_t bytes, uint32_t product, const void* site) override;
   void proxy_fence() override;
 
  private:
@@ -45,10 +47,13 @@ class BlockChecker final : public Checker {
   SharedBytes shared_bytes(const char* address, size_t bytes, Access kind, const void* site);
   /// Of the thread's own variables, among which are the sums of its products.
   void register_access(Thread& thread, const char* address, size_t bytes, Access kind, const void* site);
-  void shared_access(size_t first, size_t bytes, Access kind, uint32_t site);
+  void shared_access(size_t first, size_t bytes, Access kind, uint32_t site, bool recorded = true);
+  /// That shared memory which is read past the path of loads and stores has passed a fence.
+  void require_proxy_fence(size_t first, size_t bytes, const void* site);
   void global_access(const char* address, size_t bytes, Access kind, const void* site);
-  /// Records the access; false, with conflict_ set, if an earlier one is not ordered before it.
-  bool touch(Cell& cell, Access kind, uint32_t site, bool shared);
+  /// False, with conflict_ set, if an earlier access is not ordered before this one, which else is recorded;
+  /// a read only if it should be.
+  bool touch(Cell& cell, Access kind, uint32_t site, bool shared, bool recorded = true);
   bool ordered(const Touch& before) const;
   [[noreturn]] void report_race(Access kind, uint32_t site, Fault race);
   [[noreturn]] void fail(Fault kind, std::string detail, const void* site);
@@ -66,10 +71,10 @@ class BlockChecker final : public Checker {
   std::vector<bool> used_;  // static shared variables that this block has touched
   std::vector<size_t> used_list_;
   std::vector<uint32_t> copy_sites_;  // of the cp.async whose destination a shared word is
-  // What wgmma reads past the path of loads and stores: of each unit of 16 bytes how many products have yet
-  // to be waited for, and where the latest began; when each thread has executed fence.proxy.async; and how
-  // many of those the thread had executed that wrote a byte last.
-  std::vector<uint32_t> unfinished_reads_, product_sites_;
+  // What products read past the path of loads and stores: of each unit of 16 bytes how many wgmma have yet to
+  // be waited for, the number of the last tcgen05.mma, and where the latest of either began; when each thread
+  // has executed fence.proxy.async; and how many of those the thread had executed that wrote a byte last.
+  std::vector<uint32_t> unfinished_reads_, tensor_products_, product_sites_;
   std::vector<std::vector<uint32_t>> fences_;
   std::vector<uint32_t> fences_before_;
   RequestCounts* counts_ = nullptr;

@@ -3,6 +3,7 @@
 // -fsanitize=thread; other kernels run without.
 
 #include <cstddef>
+#include <cstdint>
 
 namespace signet::simt {
 
@@ -15,6 +16,8 @@ class Checker {
  public:
   virtual ~Checker() = default;
   virtual void begin_block(Block& block) = 0;
+  /// What runs until the next block is not the kernel's: a report is made.
+  virtual void look_away() = 0;
   virtual void end_block(Block& block) = 0;
   /// All threads of the block have met.
   virtual void barrier(Block& block) = 0;
@@ -30,6 +33,10 @@ class Checker {
   /// the start of a wgmma and the time at which this thread has waited for it.
   virtual void product_started(size_t unit, const void* site) = 0;
   virtual void product_finished(size_t unit, const void* site) = 0;
+  /// An instruction of tensor memory that the current thread starts reads shared memory, from byte `first` of
+  /// the dynamic one on, as `product`, if it is not 0: until a thread is told that this is finished, it may
+  /// not write there.
+  virtual void proxy_read(size_t first, size_t bytes, uint32_t product, const void* site) = 0;
   /// A fence.proxy.async of the current thread.
   virtual void proxy_fence() = 0;
 };

@@ -1,6 +1,6 @@
 #pragma once
 // What the simulated device claims to be. It computes what a device of compute capability 8.0 would, and has
-// the instructions of warpgroups of 9.0 besides.
+// the instructions of warpgroups of 9.0 and of tensor memory of 10.0 besides.
 
 #include "kernels/simt/runtime_api.h"
 

@@ -23,9 +23,11 @@ const char* fault_name(Fault fault) {
     case Fault::unfinished_copy:
       return "access to an unfinished cp.async";
     case Fault::unfinished_product:
-      return "access to an unfinished wgmma";
+      return "access to an unfinished product";
     case Fault::unfenced_product:
-      return "wgmma without a fence";
+      return "product without a fence";
+    case Fault::tensor_memory:
+      return "wrong use of tensor memory";
     case Fault::unmodelled:
       return "beyond the simulated device";
     case Fault::stopped:

@@ -18,8 +18,9 @@ enum class Fault : uint8_t {
   shared_race,         ///< two threads of a block touch shared memory, one writing, with no barrier between
   global_race,         ///< two threads of a launch touch global memory, one writing, with nothing between
   unfinished_copy,     ///< an access to the destination of a cp.async before it has been waited for
-  unfinished_product,  ///< an access to the sums or matrices of a wgmma before it has been waited for
-  unfenced_product,    ///< a wgmma that no fence orders after writes to its matrices or use of its sums
+  unfinished_product,  ///< an access to the sums or matrices of a wgmma or tcgen05.mma that is not waited for
+  unfenced_product,    ///< one that no fence orders after writes to its matrices or use of its sums
+  tensor_memory,       ///< tensor memory that is not allocated as it must be, or not given back
   unmodelled,          ///< something that a device may do and the simulated one does not
   stopped,             ///< __trap or a failed assertion
   api,                 ///< a wrong call of the runtime: a double free, say

@@ -1,8 +1,8 @@
 #pragma once
 // Waits that are left out on purpose: a test of the checker, and of the kernels, in which no wait may be
 // without use.
-// __syncthreads, __syncwarp, cp_async_wait, and the fences and waits of wgmma know the line that they stand
-// in; one line at a time can be told to do nothing, as if it were not written.
+// __syncthreads, __syncwarp, cp_async_wait, and the fences and waits of wgmma and tensor memory know the line
+// that they stand in; one line at a time can be told to do nothing, as if it were not written.
 
 #include <set>
 #include <string>

@@ -280,9 +280,14 @@ cuda::TileChoice tile_of(const std::string& tile) {
   if (tile == "warpgroup-small") return cuda::TileChoice::warpgroup_small;
   if (tile == "warpgroup-narrow") return cuda::TileChoice::warpgroup_narrow;
   if (tile == "warpgroup-large") return cuda::TileChoice::warpgroup_large;
-  throw std::invalid_argument("tile " + tile +
-                              " is none of automatic, small, narrow, large, warpgroup-small, "
-                              "warpgroup-narrow and warpgroup-large");
+  if (tile == "tensor-memory-small") return cuda::TileChoice::tensor_memory_small;
+  if (tile == "tensor-memory-narrow") return cuda::TileChoice::tensor_memory_narrow;
+  if (tile == "tensor-memory-large") return cuda::TileChoice::tensor_memory_large;
+  throw std::invalid_argument(
+      "tile " + tile +
+      " is none of automatic, small, narrow, large, warpgroup-small, warpgroup-narrow, "
+      "warpgroup-large, tensor-memory-small, tensor-memory-narrow and "
+      "tensor-memory-large");
 }
 
 cuda::ConvChoice choice_of(const std::string& algorithm) {

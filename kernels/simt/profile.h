@@ -16,7 +16,8 @@ struct ProfileSizes {
   int64_t rows = 1, channels = 1;   ///< of batchnorm, and of elementwise kernels together
   std::string activations = "f32";  ///< or bf16: what activations are stored as
   std::string precision = "f32";    ///< f32, tf32 or bf16: how the shipped products multiply
-  std::string tile = "automatic";   ///< or small, narrow, large, warpgroup-small...: what a block computes
+  std::string tile =
+      "automatic";  ///< or small, warpgroup-small, tensor-memory-small...: what a block computes
   std::string algorithm = "automatic";  ///< or implicit_gemm, winograd: of convolutions
 };
 

@@ -133,6 +133,11 @@ void wait_copies(unsigned pending, Site site) {
   thread.copies.resize(kept);
 }
 
+void fence_proxy_async(Site site) {
+  if (is_left_out(site)) return;
+  if (current_block->checker()) current_block->checker()->proxy_fence();
+}
+
 void load_matrices(uint32_t (&d)[4], const void* row, bool transposed, Site site, const void* caller) {
   Block& block = *current_block;
   if (reinterpret_cast<uintptr_t>(row) % 16 != 0)

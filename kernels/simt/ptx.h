@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/simt/block.h"
+#include "kernels/simt/shared_matrix.h"
 
 namespace signet::simt {
 
@@ -12,6 +13,7 @@ void copy_async(void* to, const void* from, unsigned bytes, Site site, const voi
 void commit_copies();
 /// Finishes all but the latest `pending` groups of the current thread.
 void wait_copies(unsigned pending, Site site);
+void fence_proxy_async(Site site);
 void load_matrices(uint32_t (&d)[4], const void* row, bool transposed, Site site, const void* caller);
 void multiply_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], Site site);
 void multiply_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], Site site);
@@ -28,6 +30,9 @@ namespace signet::cuda::ptx {
 #define SIGNET_SIMT_PTX [[gnu::always_inline]] inline
 #define SIGNET_SIMT_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
+SIGNET_SIMT_PTX uint32_t shared_address(const void* pointer) {
+  return simt::shared_address(pointer);
+}
 SIGNET_SIMT_PTX void cp_async_16(void* to, const void* from, bool valid = true, SIGNET_SIMT_SITE) {
   simt::copy_async(to, valid ? from : nullptr, 16, {file, line}, simt::return_address());
 }
@@ -41,6 +46,9 @@ template <int kPending>
 SIGNET_SIMT_PTX void cp_async_wait(SIGNET_SIMT_SITE) {
   static_assert(kPending >= 0);
   simt::wait_copies(kPending, {file, line});
+}
+SIGNET_SIMT_PTX void fence_proxy_async(SIGNET_SIMT_SITE) {
+  simt::fence_proxy_async({file, line});
 }
 SIGNET_SIMT_PTX void store_four(float* to, const float (&values)[4]) {
   struct alignas(16) Four {

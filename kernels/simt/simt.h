@@ -14,6 +14,7 @@
 #include "kernels/simt/launch.h"
 #include "kernels/simt/ptx.h"
 #include "kernels/simt/runtime_api.h"
+#include "kernels/simt/tcgen05.h"
 #include "kernels/simt/vector_types.h"
 #include "kernels/simt/warp.h"
 #include "kernels/simt/wgmma.h"

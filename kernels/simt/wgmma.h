@@ -8,9 +8,6 @@
 
 namespace signet::simt {
 
-/// Of dynamic shared memory. The first KB of a block's shared memory is the system's, as on sm_80 and newer.
-uint32_t shared_address(const void* pointer);
-void fence_proxy_async(Site site);
 void order_products(Site site);
 /// The thread's part of it: `product` without its group. Waits for the warpgroup.
 void start_product(PendingProduct product);
@@ -31,12 +28,6 @@ inline constexpr bool kHasWgmma = true;
 #define SIGNET_SIMT_PTX [[gnu::always_inline]] inline
 #define SIGNET_SIMT_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
-SIGNET_SIMT_PTX uint32_t shared_address(const void* pointer) {
-  return simt::shared_address(pointer);
-}
-SIGNET_SIMT_PTX void fence_proxy_async(SIGNET_SIMT_SITE) {
-  simt::fence_proxy_async({file, line});
-}
 template <size_t kSums>
 SIGNET_SIMT_PTX void wgmma_fence(float (&)[kSums], SIGNET_SIMT_SITE) {
   simt::order_products({file, line});

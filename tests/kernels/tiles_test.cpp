@@ -1,7 +1,10 @@
 // The tiles of a device's matrix products: all of them run, whatever the product's size, and give the same
-// bits; those of warpgroups, where a device multiplies by them, the same among themselves.
+// bits; those of warpgroups, and those with sums in tensor memory, where a device has these, the same among
+// themselves.
 
 #include <doctest/doctest.h>
+
+#include <span>
 
 #include "kernels/cuda/runtime.h"
 #include "tests/kernels/op_checks.h"
@@ -16,6 +19,8 @@ using cuda::TileChoice;
 
 constexpr TileChoice kOfWarpgroups[] = {TileChoice::warpgroup_small, TileChoice::warpgroup_narrow,
                                         TileChoice::warpgroup_large};
+constexpr TileChoice kOfTensorMemory[] = {TileChoice::tensor_memory_small, TileChoice::tensor_memory_narrow,
+                                          TileChoice::tensor_memory_large};
 
 // More than one of the largest tile along rows and columns, and rows of 16 bytes: other rows leave no choice.
 // Values that round, so that an order of summation shows.
@@ -77,9 +82,9 @@ std::vector<OpCase> products() {
 TEST_CASE("the tile that a product is cut into changes no bit") {
   const TileGuard guard;
   const auto check = [](const std::vector<OpCase>& ops, const auto& backend,
-                        std::initializer_list<TileChoice> tiles) {
+                        std::span<const TileChoice> tiles) {
     for (const OpCase& op : ops) {
-      cuda::set_tile_choice(*tiles.begin());
+      cuda::set_tile_choice(tiles.front());
       const auto expected = output_bytes(op, backend);
       for (const TileChoice tile : tiles) {
         cuda::set_tile_choice(tile);
@@ -88,18 +93,18 @@ TEST_CASE("the tile that a product is cut into changes no bit") {
       }
     }
   };
-  constexpr auto small = TileChoice::small, narrow = TileChoice::narrow, large = TileChoice::large;
-  for (const Backend<float>& backend : cuda_backends()) check(products(), backend, {small, narrow, large});
+  constexpr TileChoice kOfWarps[] = {TileChoice::small, TileChoice::narrow, TileChoice::large};
+  for (const Backend<float>& backend : cuda_backends()) check(products(), backend, kOfWarps);
   for (const Backend<BFloat16>& backend : cuda_bf16_backends()) {
-    check(convolution_products(), backend, {small, narrow, large});
-    check(convolution_products(), backend, {kOfWarpgroups[0], kOfWarpgroups[1], kOfWarpgroups[2]});
+    for (const auto& tiles : {kOfWarps, kOfWarpgroups, kOfTensorMemory})
+      check(convolution_products(), backend, std::span(tiles, 3));
     // A card may add up the 16 products of an instruction in its own way.
-    if (cuda::device_properties(0).simulated)
-      check(convolution_products(), backend, {small, TileChoice::warpgroup_small});
+    constexpr TileChoice kOfEach[] = {kOfWarps[0], kOfWarpgroups[0], kOfTensorMemory[0]};
+    if (cuda::device_properties(0).simulated) check(convolution_products(), backend, kOfEach);
   }
 }
 
-TEST_CASE("by warpgroups too an image has the same bits in any batch") {
+TEST_CASE("by warpgroups, and with sums in tensor memory, an image has the same bits in any batch") {
   const TileGuard guard;
   if (cuda_bf16_backends().empty()) return;
   const Backend<BFloat16> backend = cuda_bf16_backends().front();
@@ -121,13 +126,15 @@ TEST_CASE("by warpgroups too an image has the same bits in any batch") {
     cuda::set_tile_choice(tile);
     return output_bytes(op, backend).front();
   };
-  const auto together = convolve(0, kBatch, TileChoice::warpgroup_large);
   const auto bytes = ptrdiff_t(result * int64_t(sizeof(BFloat16)));
-  for (const TileChoice tile : kOfWarpgroups) {
-    for (int64_t i = 0; i < kBatch; ++i) {
-      const auto alone = convolve(i, 1, tile);
-      CHECK_MESSAGE(std::equal(alone.begin(), alone.begin() + bytes, together.begin() + i * bytes), "image ",
-                    i, " with tile ", int(tile));
+  for (const auto& tiles : {kOfWarpgroups, kOfTensorMemory}) {
+    const auto together = convolve(0, kBatch, tiles[2]);
+    for (const TileChoice tile : std::span(tiles, 3)) {
+      for (int64_t i = 0; i < kBatch; ++i) {
+        const auto alone = convolve(i, 1, tile);
+        CHECK_MESSAGE(std::equal(alone.begin(), alone.begin() + bytes, together.begin() + i * bytes),
+                      "image ", i, " with tile ", int(tile));
+      }
     }
   }
 }

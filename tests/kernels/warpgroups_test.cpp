@@ -1,5 +1,5 @@
-// The op cases of convolutions by the tiles of warpgroups, which a device takes by itself only where it has
-// them.
+// The op cases of convolutions by the tiles of warpgroups, and by those with sums in tensor memory, which a
+// device takes by itself only where it has them.
 
 #include <doctest/doctest.h>
 
@@ -14,7 +14,7 @@ using namespace signet;
 using namespace signet::test;
 using cuda::TileChoice;
 
-TEST_CASE("convolutions by warpgroups agree with the reference") {
+TEST_CASE("convolutions by warpgroups, and with sums in tensor memory, agree with the reference") {
   const TileGuard guard;
   if (cuda_bf16_backends().empty()) return;
   const Backend<BFloat16> backend = cuda_bf16_backends().front();
@@ -27,13 +27,14 @@ TEST_CASE("convolutions by warpgroups agree with the reference") {
     if (channels % 8 != 0 || batch == 0) continue;
     const OpCase op = with_bf16_inputs(wide);
     const Expected expected = expect_bf16(op);
-    for (const TileChoice tile :
-         {TileChoice::warpgroup_small, TileChoice::warpgroup_narrow, TileChoice::warpgroup_large}) {
+    for (const TileChoice tile : {TileChoice::warpgroup_small, TileChoice::warpgroup_narrow,
+                                  TileChoice::warpgroup_large, TileChoice::tensor_memory_small,
+                                  TileChoice::tensor_memory_narrow, TileChoice::tensor_memory_large}) {
       cuda::set_tile_choice(tile);
       const std::string failure = parity_failure(op, expected, backend, Placement::exact);
       CHECK_MESSAGE(failure.empty(), failure, " with tile ", int(tile));
       ++compared;
     }
   }
-  CHECK(compared > 50);
+  CHECK(compared > 100);
 }

@@ -1,6 +1,6 @@
-// Every __syncthreads, __syncwarp, cp_async_wait, and fence or wait of wgmma, of the shipped kernels and of
-// the ladder, left out one at a time: an op case, or the ladder's, must then be wrong in a way that is
-// noticed. What is not noticed is a wait that the kernel does not need, or a hole in the checker.
+// Every __syncthreads, __syncwarp, cp_async_wait, and fence or wait of wgmma or tensor memory, of the shipped
+// kernels and of the ladder, left out one at a time: an op case, or the ladder's, must then be wrong in a way
+// that is noticed. What is not noticed is a wait that the kernel does not need, or a hole in the checker.
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -32,7 +32,8 @@ using Trial = std::function<std::string()>;
 std::map<simt::WaitPlace, std::string> waits_in_the_sources() {
   std::map<simt::WaitPlace, std::string> waits;
   const std::regex wait(
-      R"(__syncthreads\(\)|__syncwarp\(\)|cp_async_wait<|wgmma_wait<|wgmma_fence\(|fence_proxy_async\()");
+      R"(__syncthreads\(\)|__syncwarp\(\)|cp_async_wait<|wgmma_wait<|wgmma_fence\(|fence_proxy_async\(|)"
+      R"(mbarrier_wait\(|tcgen05_wait_ld\(|tcgen05_fence_(before|after)\()");
   for (const char* folder : {"cuda", "ladder"}) {
     for (const auto& entry :
          std::filesystem::directory_iterator(SIGNET_SOURCE_DIR "/kernels/" + std::string(folder))) {
@@ -70,12 +71,16 @@ std::vector<Trial> trials() {
                      backend = cuda_bf16_backends().front()] {
         return parity_failure(narrow, *expected, backend, Placement::exact).empty() ? "" : "wrong values";
       });
-      if (op.kernel.starts_with("conv2d"))
-        all.push_back([trial = all.back()] {
-          const TileGuard guard;
-          cuda::set_tile_choice(cuda::TileChoice::warpgroup_small);
-          return trial();
-        });
+      if (op.kernel.starts_with("conv2d")) {
+        const Trial trial = all.back();
+        for (const auto tile : {cuda::TileChoice::warpgroup_small, cuda::TileChoice::tensor_memory_small}) {
+          all.push_back([trial, tile] {
+            const TileGuard guard;
+            cuda::set_tile_choice(tile);
+            return trial();
+          });
+        }
+      }
     }
     const auto expected = std::make_shared<Expected>(expect(op));
     for (const Backend<float>& backend : cuda_backends()) {

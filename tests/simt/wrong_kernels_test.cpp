@@ -81,9 +81,14 @@ TEST_CASE("wrong products of warpgroups are caught") {
   check_all("products.cu", wrong_products());
 }
 
+TEST_CASE("wrong use of tensor memory is caught") {
+  check_all("tensor_memory.cu", wrong_tensor_memory());
+}
+
 TEST_CASE("kernels that are right are left alone") {
   simt::keep_byte_states();
-  for (const std::span<const WrongKernel> kernels : {right_kernels(), right_products()}) {
+  for (const std::span<const WrongKernel> kernels :
+       {right_kernels(), right_products(), right_tensor_memory()}) {
     for (const WrongKernel& kernel : kernels) {
       for (uint64_t seed = 0; seed < 4; ++seed) {
         simt::set_schedule_seed(seed);

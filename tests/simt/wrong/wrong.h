@@ -25,8 +25,10 @@ std::span<const WrongKernel> wrong_bounds();
 std::span<const WrongKernel> wrong_races();
 std::span<const WrongKernel> wrong_waits();
 std::span<const WrongKernel> wrong_products();
+std::span<const WrongKernel> wrong_tensor_memory();
 /// Kernels that come near to such mistakes and make none.
 std::span<const WrongKernel> right_kernels();
 std::span<const WrongKernel> right_products();
+std::span<const WrongKernel> right_tensor_memory();
 
 }  // namespace signet::test
