@@ -54,7 +54,7 @@ signet_assemble_from(100 120)
 # The instructions of tensor memory (kernels/cuda/nvcc_tcgen05.cuh) exist in code for sm_100a, which sm_100 runs and
 # nothing else. Only convolutions multiply by them. To make PTX once more for all sources would take a sixth of nvcc's
 # time; so sm_100 gets that of sm_100a for these (signet_cuda_sources), and for the others what sm_120 has.
-set(SIGNET_CUDA_SOURCES_WITH_SM_100A "/cuda/conv2d[^/]*\\.cu$")
+set(SIGNET_CUDA_SOURCES_WITH_SM_100A "/cuda/conv2d(_backward_data|_backward_weight)?\\.cu$")
 set(SIGNET_CUDA_SM_100_BY_SOURCE OFF)
 if("100-real" IN_LIST CMAKE_CUDA_ARCHITECTURES)
   list(REMOVE_ITEM CMAKE_CUDA_ARCHITECTURES 100-real)

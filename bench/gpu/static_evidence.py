@@ -31,6 +31,7 @@ LIMITS = {75: (32, 16, 64, 0), 80: (64, 32, 164, 1), 86: (48, 16, 100, 1), 89: (
 # Threads a block, where the name does not tell. Kept with the launches in kernels/cuda.
 THREADS = {"for_each_kernel": 256, "for_each_together_kernel": 256, "sum_of_squares_kernel": 256, "sum_kernel": 256, "sum_rows_kernel": 256,
            "spread_rows_kernel": 256, "maxpool_forward_kernel": 128, "maxpool_backward_kernel": 128,
+           "pool_windows_kernel": 128, "spread_windows_kernel": 128,
            "softmax_kernel": 256, "cross_entropy_rows_kernel": 256, "mean_loss_kernel": 256,
            "gradient_scale_kernel": 256, "cross_entropy_backward_kernel": 256, "warp_kernel": 128,
            "mean_grey_kernel": 128, "contrast_kernel": 128, "put_blocks_kernel": 256, "add_filters_kernel": 64,

@@ -226,9 +226,7 @@ WeightGradientKernel<act> gradient_kernel() {
     return HWY_DYNAMIC_DISPATCH(weight_gradient_bf16)();
   }
 }
-}  // namespace
 
-namespace {
 /// Has write(partial, copies, accumulates) make partial gradients, and adds them up.
 template <class Write>
 void in_copies(float* dw, int64_t copies, bool add, int64_t size, const Write& write) {
