@@ -48,8 +48,8 @@ Filter triangle_filter(int inputs, int outputs) {
   return filter;
 }
 
-/// out[o][i] = the weighted sum of the rows that output o draws from, for rows of `length` pixels. Both
-/// passes run through this loop, which has the compiler's vectors along the row.
+/// out[o][i] = the weighted sum of the rows that output o draws from, for rows of `length` pixels. The loop
+/// has the compiler's vectors along the row.
 [[gnu::always_inline]] inline void blend_rows_inline(uint8_t* out, const uint8_t* in, int64_t length,
                                                      const Filter& filter) {
   std::vector<int32_t> sums(static_cast<size_t>(length));
@@ -83,28 +83,18 @@ void blend_rows(uint8_t* out, const uint8_t* in, int64_t length, const Filter& f
   blend_rows_inline(out, in, length, filter);
 }
 
-/// Blends along the width: [height, width, channels] to [height, outputs, channels]. A band of rows at a time
-/// is turned on its side, so that the pixels blended are rows as above and the work stays in the first cache.
-void blend_columns_turned(uint8_t* out, const uint8_t* in, int height, int width, int channels,
-                          const Filter& filter) {
-  constexpr int kBand = 32;
-  const int outputs = int(filter.first.size());
-  const auto band = size_t(kBand) * size_t(channels);
-  std::vector<uint8_t> turned(size_t(width) * band), blended(size_t(outputs) * band);
-  for (int top = 0; top < height; top += kBand) {
-    const int rows = std::min(kBand, height - top);
-    for (int y = 0; y < rows; ++y) {
-      const uint8_t* from = in + int64_t{top + y} * width * channels;
-      uint8_t* to = turned.data() + y * channels;
-      for (int x = 0; x < width; ++x, from += channels, to += rows * channels)
-        std::copy_n(from, channels, to);
-    }
-    blend_rows(blended.data(), turned.data(), int64_t{rows} * channels, filter);
-    for (int y = 0; y < rows; ++y) {
-      const uint8_t* from = blended.data() + y * channels;
-      uint8_t* to = out + int64_t{top + y} * outputs * channels;
-      for (int x = 0; x < outputs; ++x, from += rows * channels, to += channels)
-        std::copy_n(from, channels, to);
+/// Blends along the width: [height, width, channels] to [height, outputs, channels].
+void blend_columns_plain(uint8_t* out, const uint8_t* in, int height, int width, int channels,
+                         const Filter& filter) {
+  for (int y = 0; y < height; ++y, in += int64_t{width} * channels) {
+    for (size_t o = 0; o < filter.first.size(); ++o) {
+      const int32_t* const weights = &filter.weights[o * size_t(filter.taps)];
+      for (int c = 0; c < channels; ++c) {
+        int32_t sum = 1 << (kFractionBits - 1);
+        for (int t = 0; t < filter.count[o]; ++t)
+          sum += weights[t] * in[(filter.first[o] + t) * channels + c];
+        *out++ = uint8_t(std::min(sum >> kFractionBits, 255));
+      }
     }
   }
 }
@@ -148,7 +138,7 @@ constexpr ColourMasks kColours;
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
 }
 
-/// The same as blend_columns_turned, row by row.
+/// The same as blend_columns_plain.
 [[gnu::target("avx2")]] void blend_columns_avx2(uint8_t* out, const uint8_t* in, int height, int width,
                                                 int channels, const Filter& filter) {
   const auto outputs = filter.first.size();
@@ -199,7 +189,7 @@ void blend_columns(uint8_t* out, const uint8_t* in, int height, int width, int c
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) return blend_columns_avx2(out, in, height, width, channels, filter);
 #endif
-  blend_columns_turned(out, in, height, width, channels, filter);
+  blend_columns_plain(out, in, height, width, channels, filter);
 }
 
 [[gnu::always_inline]] inline void grey_pixels_inline(uint8_t* out, const uint8_t* in, int64_t count) {

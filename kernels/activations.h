@@ -50,10 +50,10 @@ KERNEL void conv2d_backward_weight(REAL* dw, const ACT* dy, const ACT* x, Accumu
                                    const Conv2dShape& shape) KERNEL_BODY;
 
 /// y [shape.pooled()] = maxpool_forward with `relu` of conv2d_forward(x, w, bias); places (shaped as y) says
-/// where in its window each maximum stood, row * 2 + column, or 255 where ReLU cut it. bias and places may be
-/// null. between: room for shape.out_size() activations, the convolution's result; not used on the CPU, which
-/// never makes it as a whole, and may be null there. In bfloat16 the places may be those of the sums before
-/// they are rounded. y is at least 2x2 pixels before the pool.
+/// where in its window each maximum stood, row * 2 + column, or kNowhere where ReLU cut it. bias and places
+/// may be null. between: room for shape.out_size() activations, the convolution's result; not used on the
+/// CPU, which never makes it as a whole, and may be null there. In bfloat16 the places may be those of the
+/// sums before they are rounded. y is at least 2x2 pixels before the pool.
 KERNEL void conv2d_relu_maxpool_forward(ACT* y, uint8_t* places, ACT* between, const ACT* x, const REAL* w,
                                         const REAL* bias, const Conv2dShape& shape) KERNEL_BODY;
 

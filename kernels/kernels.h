@@ -37,6 +37,9 @@ struct Pool2dShape {
   int64_t out_size() const { return batch * out_height() * out_width() * channels; }
 };
 
+/// The place of a maximum that ReLU cut (conv2d_relu_maxpool_forward).
+constexpr uint8_t kNowhere = 255;
+
 /// A 2-D convolution: x [batch, in_height, in_width, in_channels], w [out_channels, kernel_height,
 /// kernel_width, in_channels], y [batch, out_height(), out_width(), out_channels]. Stride, padding (zeros on
 /// every side) and dilation are the same along both axes.

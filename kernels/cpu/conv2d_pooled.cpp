@@ -64,7 +64,7 @@ void conv2d_relu_maxpool_forward(act* y, uint8_t* places, act* /*between*/, cons
     const Pool2dShape pool = part.pooled();
     const int64_t out = first * (pool.out_size() / part.batch);
     conv2d_forward<act>(between, x + first * (part.in_size() / part.batch), w, bias, nullptr, false, part);
-    maxpool_forward(y + out, index, between, true, pool);
+    maxpool_forward(y + out, places ? index : nullptr, between, true, pool);
     if (!places) return;
     for_windows(pool, [&](int64_t window, int32_t pixel) {
       const auto next_line = int32_t(pool.in_width);

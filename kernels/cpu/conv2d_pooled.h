@@ -25,9 +25,6 @@ template <class act>
 void pooled_backward_weight(float* dw, const act* dy, const uint8_t* places, const act* x,
                             Accumulate accumulate, const Conv2dShape& shape);
 
-/// The place of a maximum that ReLU cut.
-constexpr uint8_t kNowhere = 255;
-
 /// y[cols] = or += the sum over the rows of those x[rows, cols] whose place is not kNowhere; `places` may be
 /// null: then of all.
 template <class act>

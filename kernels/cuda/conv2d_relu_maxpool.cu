@@ -9,7 +9,6 @@ namespace signet::cuda {
 namespace {
 
 constexpr int kThreads = 128;
-constexpr uint8_t kNowhere = 255;
 
 /// Planes of height x width x channels, and their windows, of which `down` x `across` are counted.
 struct Windows {

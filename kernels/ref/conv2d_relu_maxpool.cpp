@@ -7,8 +7,6 @@
 namespace signet::ref {
 namespace {
 
-constexpr uint8_t kNowhere = 255;
-
 /// Calls body(window, top left pixel of the plane) for each window and channel.
 template <class Body>
 void for_windows(const Pool2dShape& s, const Body& body) {
