@@ -1,42 +1,16 @@
-// C = op(A) op(B): each of the four pairs of transpositions is a pair of layouts of the tiles in shared
-// memory.
+// Matrix products in float.
 
-#include "kernels/cuda/implicit_gemm.cuh"
+#include "kernels/cuda/matrix_problem.cuh"
 #include "kernels/kernels.h"
 
 namespace signet::cuda {
 namespace implicit_gemm {
 
 template <bool kTransposeA, bool kTransposeB>
-struct MatrixProblem {
-  // Rows of B's tile are columns of op(B): a transposed B has them row by row.
-  using A = Matrix<float, kTransposeA>;
-  using B = Matrix<float, !kTransposeB>;
-  static constexpr Layout kLayoutA = kTransposeA ? Layout::column_major : Layout::row_major;
-  static constexpr Layout kLayoutB = kTransposeB ? Layout::row_major : Layout::column_major;
-
-  A a;
-  B b;
-  Output<float> out;
-  int rows, columns, k_begin, k_end;
-
-  __device__ void select(int) {}
-  __device__ int64_t place(int row) const { return int64_t(row) * columns; }
-};
-
-template <bool kTransposeA, bool kTransposeB>
 void multiply_matrices(const Output<float>& out, const float* a, const float* b, int64_t m, int64_t n,
                        int64_t k) {
-  const int64_t pitch_a = kTransposeA ? m : k, pitch_b = kTransposeB ? k : n;
-  const MatrixProblem<kTransposeA, kTransposeB> problem{
-      .a = {.x = a, .pitch = pitch_a, .rows = int(m), .depth = int(k)},
-      .b = {.x = b, .pitch = pitch_b, .rows = int(n), .depth = int(k)},
-      .out = out,
-      .rows = int(m),
-      .columns = int(n),
-      .k_begin = 0,
-      .k_end = int(k)};
-  multiply(problem, 1, pitch_a % 4 == 0 && pitch_b % 4 == 0 && allow_packs(a, b));
+  const MatrixProblem<float, kTransposeA, kTransposeB> problem(out, a, b, m, n, k);
+  multiply(problem, 1, problem.a.pitch % 4 == 0 && problem.b.pitch % 4 == 0 && allow_packs(a, b));
 }
 
 }  // namespace implicit_gemm

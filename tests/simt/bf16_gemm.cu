@@ -1,6 +1,6 @@
 #include "tests/simt/bf16_gemm.h"
 
-#include "kernels/cuda/implicit_gemm.cuh"
+#include "kernels/cuda/matrix_problem.cuh"
 
 namespace signet::test {
 namespace {
@@ -8,31 +8,8 @@ namespace {
 using namespace cuda::implicit_gemm;
 
 template <bool kTurnedA, bool kTurnedB>
-struct Bf16MatrixProblem {
-  using A = Matrix<BFloat16, kTurnedA>;
-  using B = Matrix<BFloat16, !kTurnedB>;
-  static constexpr Layout kLayoutA = kTurnedA ? Layout::column_major : Layout::row_major;
-  static constexpr Layout kLayoutB = kTurnedB ? Layout::row_major : Layout::column_major;
-
-  A a;
-  B b;
-  Output<float> out;
-  int rows, columns, k_begin, k_end;
-
-  __device__ void select(int) {}
-  __device__ int64_t place(int row) const { return int64_t(row) * columns; }
-};
-
-template <bool kTurnedA, bool kTurnedB>
 void run(float* c, const BFloat16* a, const BFloat16* b, int m, int n, int k) {
-  const Bf16MatrixProblem<kTurnedA, kTurnedB> problem{
-      .a = {.x = a, .pitch = kTurnedA ? m : k, .rows = m, .depth = k},
-      .b = {.x = b, .pitch = kTurnedB ? k : n, .rows = n, .depth = k},
-      .out = {.y = c},
-      .rows = m,
-      .columns = n,
-      .k_begin = 0,
-      .k_end = k};
+  const MatrixProblem<BFloat16, kTurnedA, kTurnedB> problem({.y = c}, a, b, m, n, k);
   multiply_packs<TensorMemoryTiles, Tcgen05Tile>(problem, 1);
 }
 
