@@ -1,5 +1,6 @@
 #include "study/drift_meter.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -14,8 +15,10 @@
 namespace signet::study {
 namespace {
 
+using Values = std::span<const float>;
+
 /// The elements where they are, or, if they are in a device's memory, in `copy`.
-std::span<const float> elements(const Tensor& tensor, std::vector<float>& copy) {
+Values elements(const Tensor& tensor, std::vector<float>& copy) {
   if (tensor.device().on_host()) return {tensor.data(), size_t(tensor.size())};
   copy = tensor.to_vector();
   return copy;
@@ -31,25 +34,64 @@ void for_each_tensor(int64_t count, bool on_host, const Body& body) {
   }
 }
 
-/// The root of the sum of term(i)^2 for i < count, which is summed in eight parts: one after the other would
-/// wait for every addition.
+/// The elements of several tensors, which must stay where they are.
+class Elements {
+ public:
+  explicit Elements(const std::vector<Tensor>& tensors) : copies_(tensors.size()) {
+    for (size_t i = 0; i < tensors.size(); ++i) values_.push_back(elements(tensors[i], copies_[i]));
+  }
+  Elements(const Elements&) = delete;
+  Elements& operator=(const Elements&) = delete;
+
+  std::span<const Values> values() const { return values_; }
+
+ private:
+  std::vector<std::vector<float>> copies_;
+  std::vector<Values> values_;
+};
+
+/// The sum of term(i)^2 for begin <= i < end, in eight parts: one after the other would wait for every
+/// addition.
 template <class Term>
-double root_of_squares(size_t count, const Term& term) {
+double sum_of_squares(size_t begin, size_t end, const Term& term) {
   constexpr size_t kParts = 8;
   std::array<double, kParts> parts{};
-  size_t i = 0;
-  for (; i + kParts <= count; i += kParts)
+  size_t i = begin;
+  for (; i + kParts <= end; i += kParts)
     for (size_t j = 0; j < kParts; ++j) parts[j] += term(i + j) * term(i + j);
-  for (; i < count; ++i) parts[0] += term(i) * term(i);
-  return std::sqrt(std::accumulate(parts.begin(), parts.end(), 0.0));
+  for (; i < end; ++i) parts[0] += term(i) * term(i);
+  return std::accumulate(parts.begin(), parts.end(), 0.0);
 }
 
-double norm_of(std::span<const float> values) {
-  return root_of_squares(values.size(), [&](size_t i) { return double(values[i]); });
+/// For each i the norm of a[i] - b[i], or of a[i] where b[i] is empty. Threads share the tensors in pieces:
+/// most of a small network is one tensor.
+std::vector<double> distances(std::span<const Values> a, std::span<const Values> b) {
+  constexpr size_t kPiece = 1 << 15;
+  struct Piece {
+    size_t tensor, begin, end;
+    double sum = 0;
+  };
+  std::vector<Piece> pieces;
+  for (size_t i = 0; i < a.size(); ++i)
+    for (size_t begin = 0; begin < a[i].size(); begin += kPiece)
+      pieces.push_back({i, begin, std::min(begin + kPiece, a[i].size())});
+  parallel_for(int64_t(pieces.size()), [&](int64_t i) {
+    Piece& piece = pieces[size_t(i)];
+    const float* x = a[piece.tensor].data();
+    const float* from = b[piece.tensor].data();
+    piece.sum = b[piece.tensor].empty()
+                    ? sum_of_squares(piece.begin, piece.end, [&](size_t j) { return double(x[j]); })
+                    : sum_of_squares(piece.begin, piece.end,
+                                     [&](size_t j) { return double(x[j]) - double(from[j]); });
+  });
+  std::vector<double> sums(a.size());
+  for (const Piece& piece : pieces) sums[piece.tensor] += piece.sum;
+  for (double& sum : sums) sum = std::sqrt(sum);
+  return sums;
 }
 
-double distance_between(std::span<const float> a, std::span<const float> b) {
-  return root_of_squares(a.size(), [&](size_t i) { return double(a[i]) - double(b[i]); });
+std::vector<double> norms(std::span<const Values> values) {
+  return distances(values, std::vector<Values>(values.size()));
 }
 
 /// A sum of the bits that tells whether any of them has changed. FNV-1a's step, by words of 32 bits.
@@ -84,51 +126,76 @@ DriftMeter::DriftMeter(models::Network& network, int first, int last) : on_host_
     w.tensor = *named.tensor;
     w.stage = stage;
     w.start = w.tensor.to_vector();
-    w.start_norm = norm_of(w.start);
   });
+  std::vector<Values> starts;
+  for (const Watched& w : watched_) starts.emplace_back(w.start);
+  const std::vector<double> start_norms = norms(starts);
+  for (size_t i = 0; i < watched_.size(); ++i) watched_[i].start_norm = start_norms[i];
 }
 
 void DriftMeter::before_step() {
+  std::vector<Tensor> gradients;
+  for (Watched& w : watched_) {
+    w.steps = w.tensor.requires_grad() && w.tensor.grad().defined();
+    if (w.steps) gradients.push_back(w.tensor.grad());
+  }
+  const std::vector<double> gradient_norms = norms(Elements(gradients).values());
+  for (size_t i = 0, steps = 0; i < watched_.size(); ++i)
+    if (watched_[i].steps) watched_[i].gradient_norm = gradient_norms[steps++];
   for_each_tensor(int64_t(watched_.size()), on_host_, [&](int64_t i) {
     Watched& w = watched_[size_t(i)];
-    if (!w.tensor.requires_grad() || !w.tensor.grad().defined()) return;
-    w.before = w.tensor.to_vector();
+    if (!w.steps) return;
     std::vector<float> copy;
-    w.gradient_norm = norm_of(elements(w.tensor.grad(), copy));
+    const Values now = elements(w.tensor, copy);
+    w.before.assign(now.begin(), now.end());
   });
 }
 
 void DriftMeter::after_step() {
-  for_each_tensor(int64_t(watched_.size()), on_host_, [&](int64_t i) {
-    Watched& w = watched_[size_t(i)];
-    if (w.before.empty()) return;
-    std::vector<float> copy;
-    w.update_norm = distance_between(elements(w.tensor, copy), w.before);
-    w.before = {};
-  });
+  std::vector<Tensor> moved;
+  std::vector<Values> before;
+  for (const Watched& w : watched_) {
+    if (!w.steps) continue;
+    moved.push_back(w.tensor);
+    before.emplace_back(w.before);
+  }
+  const std::vector<double> update_norms = distances(Elements(moved).values(), before);
+  for (size_t i = 0, steps = 0; i < watched_.size(); ++i)
+    if (watched_[i].steps) watched_[i].update_norm = update_norms[steps++];
 }
 
 std::vector<TensorRecord> DriftMeter::measure(int last) {
-  std::vector<TensorRecord> records(watched_.size());
-  for_each_tensor(int64_t(watched_.size()), on_host_, [&](int64_t i) {
-    Watched& w = watched_[size_t(i)];
-    if (w.stage >= last) return;
-    std::vector<float> copy;
-    const auto now = elements(w.tensor, copy);
-    records[size_t(i)] = {w.name,          norm_of(now), w.start_norm, distance_between(now, w.start),
-                          w.gradient_norm, w.update_norm};
+  std::vector<Tensor> tensors;
+  std::vector<Values> starts;
+  for (const Watched& w : watched_) {
+    if (w.stage >= last) continue;
+    tensors.push_back(w.tensor);
+    starts.emplace_back(w.start);
+  }
+  const Elements now(tensors);
+  const std::vector<double> now_norms = norms(now.values()), moved = distances(now.values(), starts);
+  std::vector<TensorRecord> records;
+  for (Watched& w : watched_) {
+    if (w.stage >= last) continue;
+    const size_t i = records.size();
+    records.push_back({w.name, now_norms[i], w.start_norm, moved[i], w.gradient_norm, w.update_norm});
     w.gradient_norm = w.update_norm = 0;
-  });
-  std::erase_if(records, [](const TensorRecord& record) { return record.tensor.empty(); });
+  }
   return records;
 }
 
 FrozenMeter::FrozenMeter(models::Network& network, int last) : on_host_(on_host(network)) {
+  std::vector<Tensor> tensors;
   for_each_of_stages(network, 0, last, [&](const nn::NamedTensor& named, int stage) {
-    std::vector<float> copy;
-    const auto values = elements(*named.tensor, copy);
-    watched_.push_back({named.name, *named.tensor, stage, hash_of(values), norm_of(values)});
+    tensors.push_back(*named.tensor);
+    watched_.push_back({.name = named.name, .tensor = *named.tensor, .stage = stage});
   });
+  const Elements now(tensors);
+  const std::vector<double> all = norms(now.values());
+  for (size_t i = 0; i < watched_.size(); ++i) {
+    watched_[i].hash = hash_of(now.values()[i]);
+    watched_[i].norm = all[i];
+  }
 }
 
 std::vector<TensorRecord> FrozenMeter::measure(int last) const {

@@ -33,7 +33,8 @@ class DriftMeter {
     int stage = 0;
     std::vector<float> start;
     double start_norm = 0;
-    std::vector<float> before;  ///< before the watched step; empty where there is none
+    bool steps = false;         ///< whether the watched step moves it
+    std::vector<float> before;  ///< that step
     double gradient_norm = 0, update_norm = 0;
   };
 

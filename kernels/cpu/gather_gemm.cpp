@@ -29,7 +29,7 @@ struct GatherGemmChunk {
   int64_t row_begin, row_end, panel_begin, panel_end;
 };
 struct GatherGemmTile {
-  int64_t rows, columns;
+  int64_t rows, columns, depth;
 };
 
 /// The steps for operands of a type, for one instruction set.
@@ -72,7 +72,7 @@ HWY_INLINE TileChoice choose_tile(int64_t rows) {
 }
 
 GatherGemmTile gather_gemm_tile() {
-  return {kTileRows, kTileColumns};
+  return {kTileRows, kTileColumns, kDepth};
 }
 
 // The vector of columns from `from` on, of which `left` (0 or fewer: none) are of the matrix.
@@ -185,10 +185,26 @@ HWY_INLINE void finish_vector(const GatherGemm<BFloat16>& p, const float* sum, i
 }
 #endif
 
-// Stores a tile whose rows begin at out + offsets[r] and whose first column is `column`.
+// Stores a tile whose rows begin at out + offsets[r] and whose first column is `column`, where columns are
+// not neighbours.
+template <class act>
+HWY_INLINE void finish_columns(const GatherGemm<act>& p, const float* sums, int64_t width,
+                               const int64_t* offsets, int64_t rows, int64_t column) {
+  const int64_t count = std::min(width, p.columns - column);
+  for (int64_t j = 0; j < count; ++j) {
+    const int64_t at = (column + j) * p.column_stride;
+    for (int64_t r = 0; r < rows; ++r) {
+      const float sum = sums[r * width + j];
+      p.out[offsets[r] + at] = act(p.residual ? sum + float(p.residual[offsets[r] + at]) : sum);
+    }
+  }
+}
+
+// The same wherever they are.
 template <class act>
 HWY_INLINE void finish_tile(const GatherGemm<act>& p, const float* sums, int64_t width,
                             const int64_t* offsets, int64_t rows, int64_t column) {
+  if (p.column_stride != 1) return finish_columns(p, sums, width, offsets, rows, column);
   if (!p.bias && !p.residual && !p.relu && column + width <= p.columns) {
     for (int64_t r = 0; r < rows; ++r, sums += width)
       for (int64_t j = 0; j < width; j += kLanes) store(load(sums + j), p.out + offsets[r] + column + j);
@@ -204,6 +220,17 @@ HWY_INLINE void finish_tile(const GatherGemm<act>& p, const float* sums, int64_t
       }
     }
   }
+}
+
+// Asks for the lines that finish_tile will write, rows of which lie far apart: of a dense layer's gradient
+// memory has few in a cache.
+template <class act>
+HWY_INLINE void fetch_outputs(const GatherGemm<act>& p, const int64_t* offsets, int64_t rows, int64_t width,
+                              int64_t column) {
+  if (p.column_stride != 1) return;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t j = 0; j < width; j += kLineFloats * kPerSlot<act>)
+      __builtin_prefetch(p.out + offsets[r] + column + j, 1, 3);
 }
 
 // Without `panels` each block of a panel is packed here.
@@ -238,14 +265,17 @@ void gather_gemm_chunk(const GatherGemm<act>& p, const float* panels, const Gath
         const int64_t row = chunk.row_begin + tile * kTileRows;
         const int64_t rows = std::min<int64_t>(kTileRows, chunk.row_end - row);
         const TileChoice choice = choose_tile<act>(rows);
+        if (end == k_total) {
+          GridPixel pixel = grid_pixel(g, row);
+          for (int64_t r = 0; r < rows; ++r, next_pixel(g, pixel))
+            offsets[r] = pixel.image * p.image_stride + pixel.y * p.line_stride + pixel.x * p.pixel_stride;
+          fetch_outputs(p, offsets, rows, width, column);
+        }
         float* sum = sums;
         if (keep) sum += ((panel - chunk.panel_begin) * tiles + tile) * kTileRows * kTileColumns;
         (narrow ? choice.narrow : choice.full)(sum, left + tile * kTileRows * kPitch, right, end - k, k > 0,
                                                next + 4 * (end - k) * tile);
         if (end < k_total) continue;
-        GridPixel pixel = grid_pixel(g, row);
-        for (int64_t r = 0; r < rows; ++r, next_pixel(g, pixel))
-          offsets[r] = pixel.image * p.image_stride + pixel.y * p.line_stride + pixel.x * p.pixel_stride;
         finish_tile(p, sum, width, offsets, rows, column);
       }
     }
@@ -294,10 +324,15 @@ GatherGemmSteps<act> steps() {
 
 template <class act>
 void gather_gemm_pack(float* panels, const GatherGemm<act>& p) {
-  const int64_t width = HWY_DYNAMIC_DISPATCH(gather_gemm_tile)().columns, k = p.left.columns();
+  const GatherGemmTile tile = HWY_DYNAMIC_DISPATCH(gather_gemm_tile)();
+  const int64_t width = tile.columns, k = p.left.columns();
   const auto pack = steps<act>().pack_panel;
-  parallel_for(ceil_div(p.columns, width),
-               [&](int64_t panel) { pack(panels + panel * width * k, p, panel, 0, k); });
+  const int64_t blocks = ceil_div(k, tile.depth);
+  parallel_for(ceil_div(p.columns, width) * blocks, [&](int64_t i) {
+    const int64_t panel = i / blocks, begin = i % blocks * tile.depth, end = std::min(k, begin + tile.depth);
+    const bool narrow = p.columns - panel * width <= width / 2;
+    pack(panels + panel * width * k + begin * (narrow ? width / 2 : width), p, panel, begin, end);
+  });
 }
 
 template <class act>
@@ -305,7 +340,9 @@ void gather_gemm(const GatherGemm<act>& p) {
   if (p.rows == 0 || p.columns == 0) return;
   const GatherGemmTile tile = HWY_DYNAMIC_DISPATCH(gather_gemm_tile)();
   const int64_t panel_count = ceil_div(p.columns, tile.columns), tiles = ceil_div(p.rows, tile.rows);
-  const int64_t row_chunks = ceil_div(tiles, kChunkTiles);
+  int64_t row_chunks = ceil_div(tiles, kChunkTiles);
+  // Where panels are too few to cut across, and cheaper to pack than the rows.
+  if (p.columns < p.rows) row_chunks = std::max(row_chunks, std::min(tiles, ceil_div(kChunks, panel_count)));
   const float* panels = p.panels;
   if (!panels && row_chunks > 1) {
     float* packed = scratch(Scratch::weights, panel_count * tile.columns * p.left.columns());

@@ -24,12 +24,13 @@ struct GatherGemm {
   /// The right matrix as gather_gemm_pack packed it; then `right` is not read.
   const float* panels = nullptr;
 
-  /// Grid pixel (n, gy, gx) is stored at out + n * image_stride + gy * line_stride + gx * pixel_stride.
+  /// Column j of grid pixel (n, gy, gx) is stored at
+  /// out + n * image_stride + gy * line_stride + gx * pixel_stride + j * column_stride.
   act* out = nullptr;
-  int64_t image_stride = 0, line_stride = 0, pixel_stride = 0;
+  int64_t image_stride = 0, line_stride = 0, pixel_stride = 0, column_stride = 1;
 
   /// out = relu(product + bias[columns] + residual); residual is laid out as out, may be out itself, and may
-  /// be null like bias.
+  /// be null like bias. Where columns are not neighbours (column_stride != 1), neither bias nor relu.
   const float* bias = nullptr;
   const act* residual = nullptr;
   bool relu = false;

@@ -85,9 +85,10 @@ void add_matrices(Suite& suite, Scale scale) {
     suite.cases.push_back(suite.gradients.back().forward);
     return;
   }
-  const std::vector<GemmShape> shapes = {
-      {0, 3, 2},   {3, 0, 2},    {2, 3, 0},   {1, 1, 1},    {5, 7, 3},     {16, 16, 16},   {17, 33, 65},
-      {33, 31, 1}, {1, 36, 512}, {36, 1, 40}, {32, 36, 96}, {7, 200, 600}, {150, 9, 1100}, {197, 65, 300}};
+  const std::vector<GemmShape> shapes = {{0, 3, 2},      {3, 0, 2},      {2, 3, 0},     {1, 1, 1},
+                                         {5, 7, 3},      {16, 16, 16},   {17, 33, 65},  {33, 31, 1},
+                                         {1, 36, 512},   {36, 1, 40},    {32, 36, 96},  {7, 200, 600},
+                                         {150, 9, 1100}, {197, 65, 300}, {40, 150, 300}};
   for (const GemmShape s : shapes)
     for (const Transpose ta : {no, yes})
       for (const Transpose tb : {no, yes})
