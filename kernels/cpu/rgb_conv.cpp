@@ -376,6 +376,87 @@ HWY_INLINE void spread_windows(act* to, const RgbGradient<act>& g, const Conv2dS
   }
 }
 
+#if HWY_TARGET == HWY_AVX3
+// Of a pool's windows only one pixel has a gradient. So a window is one step of a product instead of four,
+// with x picked, lane by lane, from both rows of pixels that a tap sees in it.
+
+/// `count` gradients of windows, 0 without a place, and where the window's pixel of each stands from its
+/// first one on: of the lower row kLanes further on, which is how vpermt2ps counts.
+HWY_INLINE void pick_windows(float* dy, int32_t* picks, const RgbGradient<float>& g, int64_t first,
+                             int64_t count) {
+  const Lanes d;
+  const hn::RebindToSigned<Lanes> words;
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const auto place = hn::PromoteTo(words, hn::LoadU(hn::Rebind<uint8_t, Lanes>(), g.places + first + i));
+    const auto none = hn::Gt(place, hn::Set(words, 3));
+    hn::Store(hn::IfThenZeroElse(hn::RebindMask(d, none), load(g.dy + first + i)), d, dy + i);
+    const auto column = hn::Mul(hn::And(place, hn::Set(words, 1)), hn::Set(words, int32_t(kColors)));
+    const auto row = hn::Mul(hn::And(place, hn::Set(words, 2)), hn::Set(words, kLanes / 2));
+    hn::Store(hn::Add(row, column), words, picks + i);
+  }
+}
+
+/// For each lane the number that its index, below 2 * kLanes, has in both vectors one after the other.
+HWY_INLINE Vector pick_lanes(Vector first, Vector second, hn::Vec<hn::RebindToSigned<Lanes>> index) {
+  return Vector{_mm512_permutex2var_ps(first.raw, index.raw, second.raw)};
+}
+
+/// gradient_tile from `rows` rows of `across` windows of s.out_channels picked gradients each, at stride 1.
+template <int M>
+HWY_INLINE void windows_tile(float* HWY_RESTRICT sums, const float* HWY_RESTRICT dy,
+                             const int32_t* HWY_RESTRICT picks, const float* HWY_RESTRICT strip, int64_t line,
+                             int64_t rows, int64_t across, int64_t channels) {
+  const Lanes d;
+  const hn::RebindToSigned<Lanes> words;
+  Vector tile[M][kVectors];
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) tile[m][v] = hn::Load(d, sums + m * kOutputs + v * kLanes);
+  }
+  for (int64_t r = 0; r < rows; ++r, strip += 2 * line) {
+    const float* upper = strip;
+    for (int64_t x = 0; x < across; ++x, upper += 2 * kColors, dy += channels, picks += channels) {
+      Vector right[kVectors];
+      hn::Vec<decltype(words)> pick[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        right[v] = hn::Load(d, dy + v * kLanes);
+        pick[v] = hn::Load(words, picks + v * kLanes);
+      }
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) {
+        const auto above = load(upper + m), below = load(upper + line + m);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v)
+          tile[m][v] = hn::MulAdd(pick_lanes(above, below, pick[v]), right[v], tile[m][v]);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) hn::Store(tile[m][v], d, sums + m * kOutputs + v * kLanes);
+  }
+}
+
+/// Adds to the sums of gradient_range what the windows in rows [first, first + rows) of the output give.
+template <int M>
+HWY_INLINE void add_windows(float* sums, const RgbGradient<float>& g, const float* strip, int64_t line,
+                            int64_t taps, int64_t image, int64_t first, int64_t rows, const Conv2dShape& s) {
+  const int64_t height = s.out_height() / 2, across = s.out_width() / 2, count = across * s.out_channels;
+  const int64_t total = rows / 2 * count;
+  float* dy = scratch(Scratch::row, 2 * total);
+  auto* picks = reinterpret_cast<int32_t*>(dy + total);
+  pick_windows(dy, picks, g, (image * height + first / 2) * count, total);
+  for (int64_t o = 0; o < s.out_channels; o += kOutputs) {
+    for (int64_t tap = 0; tap < s.kernel_height * taps; tap += M, sums += M * kOutputs)
+      windows_tile<M>(sums, dy + o, picks + o, strip + tap / taps * line + tap % taps, line, rows / 2, across,
+                      s.out_channels);
+  }
+}
+#endif
+
 template <int M, int kPixel, class act>
 void gradient_range(const RgbGradient<act>& g, const Conv2dShape& s) {
   // Rows of dy that a pass over all tiles keeps in half of an L1 cache.
@@ -393,6 +474,14 @@ void gradient_range(const RgbGradient<act>& g, const Conv2dShape& s) {
     const int64_t image = chunk / blocks, first = chunk % blocks * kStripRows;
     const int64_t rows = std::min(kStripRows, s.out_height() - first);
     fill_steps<kPixel>(strip, line, g.x + image * s.in_height * s.in_width * kColors, first, rows, s);
+#if HWY_TARGET == HWY_AVX3
+    if constexpr (std::is_same_v<act, float> && kPixel == kColors) {
+      if (g.places) {
+        add_windows<M>(sums, g, strip, line, taps, image, first, rows, s);
+        continue;
+      }
+    }
+#endif
     for (int64_t row = 0; row < rows; row += pass) {
       const act* dy = g.dy + (image * s.out_height() + first + row) * line_of_dy;
       if (g.places) {

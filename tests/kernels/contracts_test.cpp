@@ -125,7 +125,8 @@ TEST_CASE(
   for (const Conv2dShape& s :
        {Conv2dShape::square(2, 8, 32, 64, 3, 1, 1), Conv2dShape::square(3, 11, 64, 32, 3, 1, 1),
         Conv2dShape::square(3, 7, 288, 32, 3, 1, 1), Conv2dShape::square(3, 32, 3, 32, 3, 1, 1),
-        Conv2dShape{2, 9, 31, 3, 64, 3, 5, 2, 2, 1}, Conv2dShape::square(2, 5, 2, 3, 2, 1, 0)}) {
+        Conv2dShape{2, 9, 31, 3, 64, 3, 5, 2, 2, 1}, Conv2dShape{2, 11, 13, 3, 64, 5, 3, 1, 1, 1},
+        Conv2dShape{2, 12, 9, 3, 32, 3, 7, 1, 3, 1}, Conv2dShape::square(2, 5, 2, 3, 2, 1, 0)}) {
     CAPTURE(s.in_height);
     CAPTURE(s.in_channels);
     const Pool2dShape pool = s.pooled();
@@ -174,7 +175,11 @@ TEST_CASE(
       Prepared<act> gradients(backward, backend, Placement::exact);
       gradients.call();
       CHECK(difference(gradients.bytes(0), gradients.bytes(8)) == "");
-      CHECK(difference(gradients.bytes(1), gradients.bytes(9)) == "");
+      // Processors may add up a colour image's windows instead of its pixels, in another order: of at most
+      // 768 products up to 1, whose sums err by some root of 768 units of 2^-24 of sums up to 60.
+      if (s.in_channels != 3) CHECK(difference(gradients.bytes(1), gradients.bytes(9)) == "");
+      const Values dw = gradients.values(1), separate = gradients.values(9);
+      for (size_t i = 0; i < dw.size(); ++i) CHECK(std::abs(dw[i] - separate[i]) <= 1e-4);
     });
   }
 }
