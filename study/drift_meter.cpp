@@ -49,11 +49,11 @@ class Elements {
   std::vector<Values> values_;
 };
 
-/// The sum of (a[i] - b[i])^2, or of a[i]^2 without b, in eight parts: one after the other would wait for
-/// every addition, and eight fill vectors.
+/// The sum of (a[i] - b[i])^2, or of a[i]^2 without b, in 32 parts: one after the other would wait for
+/// every addition, and so would one vector after the other.
 template <bool kWithB>
 [[gnu::always_inline]] inline double sum_in_parts(const float* a, const float* b, size_t count) {
-  constexpr size_t kParts = 8;
+  constexpr size_t kParts = 32;
   const auto term = [&](size_t i) { return kWithB ? double(a[i]) - double(b[i]) : double(a[i]); };
   double parts[kParts] = {};
   size_t i = 0;
