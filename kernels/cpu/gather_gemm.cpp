@@ -311,6 +311,7 @@ namespace {
 constexpr int64_t kChunkTiles = 8;
 // Fewer chunks than this are cut across the panels as well, each part gathering the rows for itself.
 constexpr int64_t kChunks = 16;
+constexpr int64_t kShortDepth = 64;
 
 template <class act>
 GatherGemmSteps<act> steps() {
@@ -341,8 +342,11 @@ void gather_gemm(const GatherGemm<act>& p) {
   const GatherGemmTile tile = HWY_DYNAMIC_DISPATCH(gather_gemm_tile)();
   const int64_t panel_count = ceil_div(p.columns, tile.columns), tiles = ceil_div(p.rows, tile.rows);
   int64_t row_chunks = ceil_div(tiles, kChunkTiles);
-  // Where panels are too few to cut across, and cheaper to pack than the rows.
+  // Rows are cut finer where panels are too few to cut across, and cheaper to pack than the rows, and where k
+  // is too short for rows to be gathered by each group of panels anew.
   if (p.columns < p.rows) row_chunks = std::max(row_chunks, std::min(tiles, ceil_div(kChunks, panel_count)));
+  if (row_chunks > 1 && p.left.columns() <= kShortDepth)
+    row_chunks = std::max(row_chunks, std::min(tiles, kChunks));
   const float* panels = p.panels;
   if (!panels && row_chunks > 1) {
     float* packed = scratch(Scratch::weights, panel_count * tile.columns * p.left.columns());

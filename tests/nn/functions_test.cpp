@@ -8,6 +8,7 @@
 #include <cmath>
 #include <functional>
 #include <stdexcept>
+#include <utility>
 
 #include "tensor/error.h"
 #include "tensor/launch.h"
@@ -149,10 +150,10 @@ TEST_CASE("convolution, ReLU and pool in one: the same without the image between
   const Result fused = result_of(together), apart = result_of(separate);
   CHECK(fused.y.to_vector() == apart.y.to_vector());
   CHECK(fused.dx.to_vector() == apart.dx.to_vector());
-  CHECK(fused.dw.to_vector() == apart.dw.to_vector());
   CHECK(fused.peak + (int64_t{4} << 20) < apart.peak);  // what lies between has 5 MB
   // Windows change the order of sums of 40960 terms of size 1.
-  for (int64_t i = 0; i < b.size(); ++i) CHECK(std::abs(fused.db.data()[i] - apart.db.data()[i]) <= 1e-3);
+  for (const auto& [one, other] : {std::pair{fused.dw, apart.dw}, {fused.db, apart.db}})
+    for (int64_t i = 0; i < one.size(); ++i) CHECK(std::abs(one.data()[i] - other.data()[i]) <= 1e-3);
 
   const Tensor none = Tensor::empty({0, 8, 8, 3});
   w.clear_grad();
