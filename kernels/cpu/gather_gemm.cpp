@@ -311,6 +311,7 @@ namespace {
 constexpr int64_t kChunkTiles = 8;
 // Fewer chunks than this are cut across the panels as well, each part gathering the rows for itself.
 constexpr int64_t kChunks = 16;
+// Up to so many steps of k, gathering a row is not little beside its products.
 constexpr int64_t kShortDepth = 64;
 
 template <class act>

@@ -5,7 +5,7 @@
 
 namespace signet::cpu {
 namespace {
-// The rows of a batch. Of more, to store the product turned takes longer than is gained.
+// The rows of a batch. The product is stored turned, a number at a time.
 constexpr int64_t kFewRows = 64;
 }  // namespace
 

@@ -175,9 +175,11 @@ TEST_CASE(
       Prepared<act> gradients(backward, backend, Placement::exact);
       gradients.call();
       CHECK(difference(gradients.bytes(0), gradients.bytes(8)) == "");
-      // Processors may add up a colour image's windows instead of its pixels, in another order: of at most
-      // 768 products up to 1, whose sums err by some root of 768 units of 2^-24 of sums up to 60.
-      if (s.in_channels != 3) CHECK(difference(gradients.bytes(1), gradients.bytes(9)) == "");
+      // Processors may add up a colour image's windows in float instead of its pixels, in another order: of
+      // at most 768 products up to 1, whose sums err by some root of 768 units of 2^-24 of sums up to 60.
+      const bool by_windows =
+          backend.on_processor && std::is_same_v<act, float> && s.in_channels == 3 && s.stride == 1;
+      if (!by_windows) CHECK(difference(gradients.bytes(1), gradients.bytes(9)) == "");
       const Values dw = gradients.values(1), separate = gradients.values(9);
       for (size_t i = 0; i < dw.size(); ++i) CHECK(std::abs(dw[i] - separate[i]) <= 1e-4);
     });
