@@ -9,6 +9,7 @@
 #include "apps/flags.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
+#include "data/median.h"
 #include "data/store.h"
 #include "kernels/parallel.h"
 #include "models/checkpoint_file.h"
@@ -31,32 +32,56 @@ struct BenchFlags {
   int epochs = 10;
   int folds = 1;
   std::string data, weights, model = "resnet18", svg, output;
-  bool json = false;
+  bool scaling = false, json = false;
   ComputeFlags compute;
 };
 
 constexpr int kClasses = 36;
 
-/// The median time of `body` on a device in seconds.
-double seconds_on(Device device, int repetitions, const std::function<void()>& body) {
-  constexpr int kWarmUps = 2;
-  return study::median_seconds(kWarmUps, repetitions, [&] {
-    body();
-    synchronize(device);
-  });
-}
-
-void report(const BenchFlags& flags, const std::string& what, double img_s, double seconds) {
+/// What was measured; `speedup` over one thread, 0 where that was not asked for.
+void report(const BenchFlags& flags, const std::string& what, double img_s, double seconds,
+            double speedup = 0) {
   if (flags.json) {
     fmt::print(
-        "{{\"what\": \"{}\", \"img_s\": {:.2f}, \"s\": {:.5f}, \"batch\": {}, \"threads\": {}, "
+        "{{\"what\": \"{}\", \"img_s\": {:.2f}, \"s\": {:.5f}, \"batch\": {}, \"threads\": {}, {}"
         "\"precision\": \"{}\", "
         "\"peak_rss_mb\": {:.1f}}}\n",
-        what, img_s, seconds, flags.batch, num_threads(), flags.compute.precision, study::peak_rss_mb());
+        what, img_s, seconds, flags.batch, num_threads(),
+        speedup > 0 ? fmt::format("\"over_one_thread\": {:.3f}, ", speedup) : "", flags.compute.precision,
+        study::peak_rss_mb());
   } else {
-    fmt::print("{}: {:.1f} img/s ({:.4f} s), batch {}, {} threads, peak memory {:.0f} MB\n", what, img_s,
-               seconds, flags.batch, num_threads(), study::peak_rss_mb());
+    fmt::print("{}: {:.1f} img/s ({:.4f} s), batch {}, {} threads{}, peak memory {:.0f} MB\n", what, img_s,
+               seconds, flags.batch, num_threads(),
+               speedup > 0 ? fmt::format(" ({:.2f} times as fast as one)", speedup) : "",
+               study::peak_rss_mb());
   }
+}
+
+/// Times calls of `body`, which takes flags.batch images, on a device, and reports the median. With --scaling
+/// each call stands beside one on a single thread, and the median of their ratios is reported too.
+void measure(const BenchFlags& flags, Device device, const std::string& what,
+             const std::function<void()>& body) {
+  const auto call = [&] {
+    body();
+    synchronize(device);
+  };
+  constexpr int kWarmUps = 2;
+  if (!flags.scaling) {
+    const double seconds = study::median_seconds(kWarmUps, flags.repetitions, call);
+    return report(flags, what, flags.batch / seconds, seconds);
+  }
+  const int threads = num_threads();
+  std::vector<double> together, ratios;
+  for (int i = 0; i < flags.repetitions; ++i) {
+    set_num_threads(1);
+    const double alone = study::median_seconds(1, 1, call);
+    set_num_threads(threads);
+    together.push_back(
+        study::median_seconds(1, 1, call));  // the first call of new threads is not like others
+    ratios.push_back(alone / together.back());
+  }
+  const double seconds = data::median(together);
+  report(flags, what, flags.batch / seconds, seconds, data::median(ratios));
 }
 
 std::unique_ptr<models::Network> network_for(const BenchFlags& flags, int classes, Device device) {
@@ -80,8 +105,7 @@ void bench_inference(const BenchFlags& flags, Device device) {
   network->evaluate();
   const Tensor x = random_images(*network, flags.batch, device);
   const NoGrad no_grad;
-  const double seconds = seconds_on(device, flags.repetitions, [&] { network->forward(x); });
-  report(flags, "infer", flags.batch / seconds, seconds);
+  measure(flags, device, "infer", [&] { network->forward(x); });
 }
 
 void bench_step(const BenchFlags& flags, Device device, bool layer4) {
@@ -97,11 +121,10 @@ void bench_step(const BenchFlags& flags, Device device, bool layer4) {
   for (size_t i = 0; i < labels.size(); ++i) labels[i] = int32_t(i % kClasses);
   const study::Input input{x, Tensor::from(labels, {flags.batch}, device), labels};
   study::TrainingStep step(*network, trainable, {});
-  const double seconds = seconds_on(device, flags.repetitions, [&] {
+  measure(flags, device, layer4 ? "layer4" : "step", [&] {
     step.run(input, 0);
     adam->step(1e-4);
   });
-  report(flags, layer4 ? "layer4" : "step", flags.batch / seconds, seconds);
 }
 
 /// The first --limit images of the data folder, spread over its classes.
@@ -186,7 +209,14 @@ void run(BenchFlags& flags) {
   }
   if (flags.folds > 1 && flags.name != "scratch")
     fail("bench {}: only scratch trains several networks; leave --folds out", flags.name);
+  if (flags.scaling && flags.name != "infer" && flags.name != "step" && flags.name != "layer4")
+    fail("bench {}: only infer, step and layer4 count threads; leave --scaling out", flags.name);
   const Device device = flags.compute.apply();
+  if (flags.scaling && (num_threads() == 1 || !device.on_host()))
+    fail(
+        "bench {}: --scaling compares several threads of the CPU with one; leave it or --threads 1 and "
+        "--device out",
+        flags.name);
   if (flags.folds > 1 && !device.on_host())
     fail("bench scratch: folds are trained side by side on the CPU; leave --device or --folds out");
   if (flags.name == "layers" || flags.name == "tune") return bench_convolutions(flags, device);
@@ -234,6 +264,9 @@ void add_bench(CLI::App& app) {
                    "Networks that scratch trains of each kind, on one thread each as a study does")
       ->check(whole_number(1))
       ->capture_default_str();
+  verb->add_flag("--scaling", flags->scaling,
+                 "Have infer, step and layer4 time one thread in turn with all, and say how many times as "
+                 "fast they are (median of the turns)");
   verb->add_option("--image-size", flags->image_size, "Height and width of the input; 0 for the model's own")
       ->check(whole_number(0));
   verb->add_option("--model", flags->model, "resnet18 or resnet34")

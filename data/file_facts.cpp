@@ -7,16 +7,11 @@
 #include <string_view>
 #include <tuple>
 
+#include "data/median.h"
 #include "tensor/hash.h"
 
 namespace signet::data {
 namespace {
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + ptrdiff_t(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 bool is_blank(const Image& image) {
   std::vector<uint8_t> low(size_t(image.channels), 255), high(size_t(image.channels), 0);

@@ -8,7 +8,10 @@
 #include <ctime>
 #include <fstream>
 #include <sstream>
+#include <utility>
 #include <vector>
+
+#include "data/median.h"
 
 namespace signet::study {
 namespace {
@@ -67,8 +70,7 @@ double median_seconds(int warm_ups, int repetitions, const std::function<void()>
     body();
     seconds.push_back(watch.seconds());
   }
-  std::sort(seconds.begin(), seconds.end());
-  return seconds.at(seconds.size() / 2);
+  return data::median(std::move(seconds));
 }
 
 }  // namespace signet::study

@@ -110,6 +110,8 @@ TEST_CASE("what is missing is named") {
   check_refused(folder, {"finetune", "--data", "x"}, {"finetune", "--weights"});
   check_refused(folder, {"bench", "data"}, {"bench data", "--data"});
   check_refused(folder, {"bench", "infer", "--folds", "2"}, {"only scratch", "--folds"});
+  check_refused(folder, {"bench", "layers", "--scaling"}, {"only infer, step and layer4", "--scaling"});
+  check_refused(folder, {"bench", "infer", "--scaling", "--threads", "1"}, {"with one", "--threads 1"});
 }
 
 TEST_CASE("a number out of its range is refused before anything else happens") {

@@ -227,6 +227,20 @@ TEST_CASE("bench prints one JSON line") {
   }
 }
 
+TEST_CASE("bench compares threads with one") {
+  const Folder folder;
+  const Words words{"bench", "infer",         "--batch", "2",        "--image-size",
+                    "32",    "--repetitions", "3",       "--scaling"};
+  const auto with = [&](Words more) {
+    more.insert(more.begin(), words.begin(), words.end());
+    return check_succeeds(folder, more).out;
+  };
+  const Json line = Json::parse(with({"--threads", "3", "--json"}));
+  CHECK(line.at("threads") == 3);
+  CHECK(line.at("over_one_thread").get<double>() > 0);
+  CHECK(contains(with({"--threads", "2"}), "times as fast as one), peak memory"));
+}
+
 TEST_CASE("bench trains as many small networks as are asked for") {
   const Folder folder;
   copy_classes(folder, {"a", "b"});
