@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <optional>
+#include <vector>
 
 #include "apps/bench_layers.h"
 #include "apps/config_file.h"
@@ -38,22 +40,21 @@ struct BenchFlags {
 
 constexpr int kClasses = 36;
 
-/// What was measured; `speedup` over one thread, 0 where that was not asked for.
+/// What was measured; `speedup` over one thread where that was.
 void report(const BenchFlags& flags, const std::string& what, double img_s, double seconds,
-            double speedup = 0) {
+            std::optional<double> speedup = {}) {
   if (flags.json) {
     fmt::print(
         "{{\"what\": \"{}\", \"img_s\": {:.2f}, \"s\": {:.5f}, \"batch\": {}, \"threads\": {}, {}"
         "\"precision\": \"{}\", "
         "\"peak_rss_mb\": {:.1f}}}\n",
         what, img_s, seconds, flags.batch, num_threads(),
-        speedup > 0 ? fmt::format("\"over_one_thread\": {:.3f}, ", speedup) : "", flags.compute.precision,
+        speedup ? fmt::format("\"over_one_thread\": {:.3f}, ", *speedup) : "", flags.compute.precision,
         study::peak_rss_mb());
   } else {
     fmt::print("{}: {:.1f} img/s ({:.4f} s), batch {}, {} threads{}, peak memory {:.0f} MB\n", what, img_s,
                seconds, flags.batch, num_threads(),
-               speedup > 0 ? fmt::format(" ({:.2f} times as fast as one)", speedup) : "",
-               study::peak_rss_mb());
+               speedup ? fmt::format(" ({:.2f} times as fast as one)", *speedup) : "", study::peak_rss_mb());
   }
 }
 
@@ -65,19 +66,21 @@ void measure(const BenchFlags& flags, Device device, const std::string& what,
     body();
     synchronize(device);
   };
-  constexpr int kWarmUps = 2;
   if (!flags.scaling) {
+    constexpr int kWarmUps = 2;
     const double seconds = study::median_seconds(kWarmUps, flags.repetitions, call);
     return report(flags, what, flags.batch / seconds, seconds);
   }
+  // The first call of new threads makes their memory and does not count.
+  const auto seconds_with = [&](int threads) {
+    set_num_threads(threads);
+    return study::median_seconds(1, 1, call);
+  };
   const int threads = num_threads();
   std::vector<double> together, ratios;
   for (int i = 0; i < flags.repetitions; ++i) {
-    set_num_threads(1);
-    const double alone = study::median_seconds(1, 1, call);
-    set_num_threads(threads);
-    together.push_back(
-        study::median_seconds(1, 1, call));  // the first call of new threads is not like others
+    const double alone = seconds_with(1);
+    together.push_back(seconds_with(threads));
     ratios.push_back(alone / together.back());
   }
   const double seconds = data::median(together);
@@ -212,11 +215,11 @@ void run(BenchFlags& flags) {
   if (flags.scaling && flags.name != "infer" && flags.name != "step" && flags.name != "layer4")
     fail("bench {}: only infer, step and layer4 count threads; leave --scaling out", flags.name);
   const Device device = flags.compute.apply();
-  if (flags.scaling && (num_threads() == 1 || !device.on_host()))
-    fail(
-        "bench {}: --scaling compares several threads of the CPU with one; leave it or --threads 1 and "
-        "--device out",
-        flags.name);
+  if (flags.scaling && device != Device())
+    fail("bench {}: --scaling counts the CPU's threads; leave it or --device out", flags.name);
+  if (flags.scaling && num_threads() == 1)
+    fail("bench {}: --scaling compares several threads with one; ask for more --threads, or leave it out",
+         flags.name);
   if (flags.folds > 1 && !device.on_host())
     fail("bench scratch: folds are trained side by side on the CPU; leave --device or --folds out");
   if (flags.name == "layers" || flags.name == "tune") return bench_convolutions(flags, device);

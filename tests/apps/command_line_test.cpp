@@ -111,7 +111,10 @@ TEST_CASE("what is missing is named") {
   check_refused(folder, {"bench", "data"}, {"bench data", "--data"});
   check_refused(folder, {"bench", "infer", "--folds", "2"}, {"only scratch", "--folds"});
   check_refused(folder, {"bench", "layers", "--scaling"}, {"only infer, step and layer4", "--scaling"});
-  check_refused(folder, {"bench", "infer", "--scaling", "--threads", "1"}, {"with one", "--threads 1"});
+  check_refused(folder, {"bench", "infer", "--scaling", "--device", "reference"},
+                {"counts the CPU's threads", "--device"});
+  check_refused(folder, {"bench", "infer", "--scaling", "--threads", "1"},
+                {"several threads with one", "--threads"});
 }
 
 TEST_CASE("a number out of its range is refused before anything else happens") {
