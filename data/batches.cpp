@@ -79,7 +79,7 @@ void load_batch(RawBatch& batch, const ImageStore& store, std::span<const int> i
 
 template <class AnyBatch>
 Loader<AnyBatch>::Loader(const ImageStore& store, std::vector<int> order, LoaderOptions options)
-    : store_(store), order_(std::move(order)), options_(std::move(options)) {
+    : store_(store), order_(std::move(order)), options_(options) {
   if (options_.batch_size < 1 || options_.prefetch < 0) {
     throw std::invalid_argument("[BatchLoader] a batch has at least one image, prefetch is not negative");
   }

@@ -21,7 +21,7 @@ DeviceBatchLoader::DeviceBatchLoader(const ImageStore& store, std::vector<int> o
       mean_(Tensor::from(preprocessing_.mean, {3}, device_)),
       deviation_(Tensor::from(preprocessing_.deviation, {3}, device_)),
       uploads_{std::make_unique<Upload>(device_), std::make_unique<Upload>(device_)},
-      loader_(store, std::move(order), std::move(options)) {
+      loader_(store, std::move(order), options) {
   start();
 }
 

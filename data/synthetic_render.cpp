@@ -125,8 +125,9 @@ void trace_tile(const HandField& field, const HandGeometry& hand, const PalmAxes
   if (near.indices.empty()) return;
   Points pixels;
   for (int i = 0; i < kLanes; ++i) {
-    pixels.x[i] = x0 + surface.step * float(i % kTileSide);
-    pixels.y[i] = y0 - surface.step * float(i / kTileSide);
+    const int column = i % kTileSide, row = i / kTileSide;
+    pixels.x[i] = x0 + surface.step * float(column);
+    pixels.y[i] = y0 - surface.step * float(row);
   }
   std::array<int, kLanes> lane;
   const Points met = march(field, near, pixels, lane);

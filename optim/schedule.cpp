@@ -54,8 +54,10 @@ std::unique_ptr<Schedule> constant_rate(double rate) {
 }
 
 std::unique_ptr<Schedule> step_decay(double rate, int64_t every, double factor) {
-  return std::make_unique<Formula>(
-      [=](int64_t index) { return rate * std::pow(factor, double(index / every)); });
+  return std::make_unique<Formula>([=](int64_t index) {
+    const int64_t decays = index / every;
+    return rate * std::pow(factor, double(decays));
+  });
 }
 
 std::unique_ptr<Schedule> cosine_decay(double rate, int64_t total, double floor) {

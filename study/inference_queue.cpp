@@ -26,8 +26,9 @@ std::optional<std::vector<std::future<Answer>>> InferenceQueue::submit(std::vect
     const std::lock_guard lock(mutex_);
     if (tasks_.size() + prepared.size() > most_waiting_) return std::nullopt;
     for (auto& image : prepared) {
-      answers.push_back(tasks_.emplace_back(std::move(image), with_heat, deadline, std::promise<Answer>())
-                            .promise.get_future());
+      Task task{std::move(image), with_heat, deadline, {}};
+      answers.push_back(task.promise.get_future());
+      tasks_.push_back(std::move(task));
     }
   }
   changed_.notify_all();

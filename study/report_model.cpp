@@ -287,7 +287,8 @@ void choose_right(ShownModel& shown, const std::set<std::string>& wanted) {
     }
   }
   for (auto& [label, predictions] : of_class) {
-    std::ranges::stable_partition(predictions, [&](const Prediction* p) { return wanted.contains(p->path); });
+    std::stable_partition(predictions.begin(), predictions.end(),
+                          [&](const Prediction* p) { return wanted.contains(p->path); });
     predictions.resize(std::min(predictions.size(), kRightOfClass));
     shown.right.insert(shown.right.end(), predictions.begin(), predictions.end());
   }

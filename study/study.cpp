@@ -111,18 +111,21 @@ std::string in_words(const std::string& name) {
   return name;
 }
 
+/// Whether a run's arguments have this one, compared as text: what was read back may be another kind of
+/// integer.
+bool has_same(const Args& args, const Args::value_type& wanted) {
+  const auto found =
+      std::find_if(args.begin(), args.end(), [&](const auto& a) { return a.first == wanted.first; });
+  return found != args.end() && to_json(Args{*found}) == to_json(Args{wanted});
+}
+
 void require_same_args(const Args& before, const Args& now, const fs::path& folder) {
-  for (const auto& [name, value] : now) {
-    if (may_differ(name)) continue;
-    const auto old =
-        std::find_if(before.begin(), before.end(), [&](const auto& a) { return a.first == name; });
-    // As text: what was read back may be another kind of integer.
-    if (old == before.end() || to_json(Args{*old}) != to_json(Args{{name, value}})) {
-      fail(
-          "{}: was begun with another {}; resume with the options of its args.json, or start anew in another "
-          "folder",
-          folder.string(), in_words(name));
-    }
+  for (const auto& arg : now) {
+    if (may_differ(arg.first) || has_same(before, arg)) continue;
+    fail(
+        "{}: was begun with another {}; resume with the options of its args.json, or start anew in another "
+        "folder",
+        folder.string(), in_words(arg.first));
   }
 }
 
@@ -138,13 +141,10 @@ std::string started_at(const RunFolder& folder) {
 /// What is another than in the run that is replayed, so that its bits may be others too.
 void print_changes(const fs::path& replayed, const Args& now) {
   const Args before = args_from_json(read_file(replayed), replayed.string());
-  for (const auto& [name, value] : now) {
-    if (name == "flags" || name == "threads" || name == "started") continue;
-    const auto old =
-        std::find_if(before.begin(), before.end(), [&](const auto& a) { return a.first == name; });
-    if (old == before.end() || to_json(Args{*old}) != to_json(Args{{name, value}})) {
-      fmt::print("  another {} than in {}\n", in_words(name), replayed.string());
-    }
+  for (const auto& arg : now) {
+    const auto& name = arg.first;
+    if (name == "flags" || name == "threads" || name == "started" || has_same(before, arg)) continue;
+    fmt::print("  another {} than in {}\n", in_words(name), replayed.string());
   }
 }
 

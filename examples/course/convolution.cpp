@@ -68,7 +68,10 @@ double complex_step_difference() {
 
 int main() {
   std::vector<float> image(25);  // dark on the left, bright on the right, brighter below
-  for (size_t i = 0; i < 25; ++i) image[i] = i % 5 < 2 ? 0 : 1 + float(i / 5);
+  for (size_t i = 0; i < 25; ++i) {
+    const size_t row = i / 5, column = i % 5;
+    image[i] = column < 2 ? 0 : 1 + float(row);
+  }
   Tensor x = Tensor::from(image, {1, kSide, kSide, 1});
   Tensor w = Tensor::from(std::vector<float>{-1, 0, 1, -2, 0, 2, -1, 0, 1}, {1, 3, 3, 1});
   x.set_requires_grad(true);
