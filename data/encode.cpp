@@ -18,10 +18,9 @@ namespace signet::data {
 namespace {
 
 void require_fitting(const Image& image, const char* function) {
-  const bool fits =
-      image.height > 0 && image.width > 0 && (image.channels == 1 || image.channels == 3) &&
-      image.pixels.size() == size_t(image.height) * size_t(image.width) * size_t(image.channels);
-  if (!fits)
+  const size_t size = size_t(image.height) * size_t(image.width) * size_t(image.channels);
+  if (image.height < 1 || image.width < 1 || (image.channels != 1 && image.channels != 3) ||
+      image.pixels.size() != size)
     throw std::invalid_argument(fmt::format("[{}] the pixels do not fit the image's shape", function));
 }
 
